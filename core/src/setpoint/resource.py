@@ -1,0 +1,183 @@
+"""What authors of plugins subclass: `Resource`, with a wanted state, and `Fact`, without one."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, dataclass_transform
+
+import msgspec
+
+from setpoint.hookspecs import hookimpl
+from setpoint.values import Change, Values
+from setpoint.watching import Still, Subscription
+
+if TYPE_CHECKING:
+    from setpoint.host import Host
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the engine treats a resource, whatever its kind.
+
+    noop: only look, never change; sends no notification.
+    retry: how often a failed run is tried again, -1 for ever.
+    retry_reset: start counting anew after each success.
+    delay: seconds between tries, and before a failed watch is begun anew.
+    timeout: seconds that one check and apply may take; 0 is no limit.
+    poll: check every so many seconds instead of watching; 0 watches.
+    limit: runs a second at most, over time; 0 is no limit. Goes with burst.
+    burst: runs at once before the limit counts, 1 or more.
+    sema: names of semaphores to hold while running: "name" lets one run at a time, "name:4" four.
+    rewatch: begin the watch anew when the declaration changed.
+    """
+
+    noop: bool = False
+    retry: Annotated[int, msgspec.Meta(ge=-1)] = 0
+    retry_reset: bool = False
+    delay: Seconds = 0.0
+    timeout: Seconds = 0.0
+    poll: Seconds = 0.0
+    limit: Seconds = 0.0
+    burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sema: tuple[Annotated[str, msgspec.Meta(pattern=r"^[^:\s]+(:[1-9]\d*)?$")], ...] = ()
+    rewatch: bool = False
+
+
+DEFAULT = Meta()
+RESERVED = frozenset({"name", "meta", "_host"})  # fields of every resource that are not params
+
+
+@dataclass_transform(kw_only_default=True)
+class _Declarative(msgspec.StructMeta):
+    """Makes each subclass a struct whose params are keyword-only and whose instances can remember."""
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> type:
+        defaults = {"kw_only": True, "dict": True, "forbid_unknown_fields": True, "repr_omit_defaults": True}
+        return super().__new__(mcs, name, bases, namespace, **{**defaults, **options})
+
+
+class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
+    """Something on this machine with a state that is wanted.
+
+    A subclass lists its params as typed fields with defaults, names its `kind`, and implements `check` and `apply`;
+    the other verbs if it has use for them. Plain methods run in worker threads, `async` ones on the loop.
+
+    name: tells it from others of its kind; the kind says what it means (a path, a unit).
+    meta: how the engine treats it, see `Meta`.
+    """
+
+    kind: ClassVar[str]
+    quick: ClassVar[bool] = False  # True promises that check and apply block for microseconds only
+    Sends: ClassVar[type[Values] | None] = None
+
+    name: str
+    meta: Meta = DEFAULT
+    _host: Any = None
+
+    @property
+    def id(self) -> str:
+        """Kind and name: how it is written in a graph file, a log and on the command line."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def host(self) -> "Host":
+        """All that a kind needs from outside: files, watchers, processes, state, clock."""
+        if self._host is None:
+            from setpoint.host import Host
+
+            self._host = Host()
+        return self._host  # type: ignore[no-any-return]
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What this instance remembers between calls; neither compared nor shown nor kept on disk."""
+        return self.__dict__
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The params that received another value since the last run that succeeded."""
+        return self.__dict__.get("changed", frozenset())
+
+    def __str__(self) -> str:
+        return self.id
+
+    def __repr__(self) -> str:
+        return f"<{self.id}>"  # params may be secret, and a traceback shows this
+
+    def __rich_repr__(self) -> Any:
+        return iter((self.id,))
+
+    @hookimpl
+    def watch(self) -> Subscription | AsyncIterator[None]:
+        """Never look again: for kinds that nothing but a notification can move."""
+        return Still()
+
+    @hookimpl
+    async def recv(self, values: Mapping[str, object]) -> None:
+        """Set the params named in `values`, and see that they go together."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        validate = getattr(self, "__post_init__", None)
+        if validate is not None:
+            validate()
+
+    def check(self) -> Any:
+        """Return the differences between the machine and the declaration, as a list of `Change`."""
+        raise NotImplementedError(f"{type(self).__name__} implements neither check nor check_apply")
+
+    def apply(self, changes: list[Change]) -> Any:
+        """Repair the differences that `check` found."""
+        raise NotImplementedError(f"{type(self).__name__}.check found {changes}, but apply is missing")
+
+    @hookimpl
+    async def check_apply(self, apply: bool) -> list[Change]:
+        """Check; if something differs and `apply`, write down the intent and repair it."""
+        changes: list[Change] = await call(self, self.check)
+        if changes and apply:
+            await self.intend(changes)
+            await call(self, self.apply, changes)
+        return changes
+
+    async def intend(self, changes: list[Change]) -> None:
+        """Make durable that this is about to change something.
+
+        A kind that implements `check_apply` itself awaits this before its first mutation.
+        """
+        await self.host.intend(self, changes)
+
+
+class Fact(msgspec.Struct, metaclass=_Declarative, kw_only=False):
+    """Something on this machine that is only to be known.
+
+    name: tells it from others of its kind.
+    """
+
+    kind: ClassVar[str]
+    name: str = ""
+    _host: Any = None
+
+    async def watch(self) -> AsyncIterator[Any]:
+        """Yield the value when watching has begun, then each time it may have changed."""
+        raise NotImplementedError
+        yield
+
+
+async def call(resource: Resource, verb: Callable[..., Any], *args: Any) -> Any:
+    """Return what `verb` of `resource` returns: awaited, or from a worker thread if it may block."""
+    if inspect.iscoroutinefunction(verb):
+        return await verb(*args)
+    if resource.quick:
+        return verb(*args)
+    return await resource.host.in_thread(verb, *args)
+
+
+def params(kind: type[Resource] | type[Fact]) -> tuple[str, ...]:
+    """Return the names of the params of `kind`, in the order they are declared."""
+    return tuple(name for name in kind.__struct_fields__ if name not in RESERVED)
+
+
+def has_refresh(kind: type[Resource]) -> bool:
+    """Whether `kind` reacts to notifications itself rather than passing them on."""
+    return hasattr(kind, "refresh")

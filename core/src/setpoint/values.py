@@ -1,0 +1,100 @@
+"""What travels: differences that a check found, values from one resource to another, secrets."""
+
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+HIDDEN = "(secret)"
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One difference between what is and what is declared.
+
+    attribute: the param that differs, or a word for what the param stands for ("content").
+    before: as found; None if it is not there.
+    after: as declared; None if it is to go away.
+    """
+
+    attribute: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.attribute}: {self.before!r} -> {self.after!r}"
+
+
+class Secret(Generic[T]):
+    """A value that must not be seen: it shows itself as "(secret)" wherever it is printed.
+
+    Only `reveal` gives the value; what it returns is the caller's to keep out of messages.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value itself."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and bool(self._value == other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a secret is not written out with pickle")
+
+
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind sends: subclass it as `Sends` in the kind, one typed field for each value."""
+
+
+class Ref(NamedTuple):
+    """A value that another resource sends: known only once it has run."""
+
+    sender: str  # "password db"
+    field: str
+
+    def __str__(self) -> str:
+        return f'send["{self.sender}"].{self.field}'
+
+
+class Text(NamedTuple):
+    """Text with references in it: its parts in order, each a `str` or a `Ref`."""
+
+    parts: tuple["str | Ref", ...]
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """The references in it."""
+        return tuple(part for part in self.parts if isinstance(part, Ref))
+
+    def resolve(self, value_of: Callable[[Ref], Any]) -> Any:
+        """Return the text with every reference replaced; a Secret if one of them is."""
+        found = [value_of(part) if isinstance(part, Ref) else part for part in self.parts]
+        text = "".join(as_text(reveal(part)) for part in found)
+        return Secret(text) if any(isinstance(part, Secret) for part in found) else text
+
+
+def reveal(value: Any) -> Any:
+    """Return what is in `value` if it is a Secret, else `value`."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def as_text(value: Any) -> str:
+    """Return `value` as it stands within text: true and false in lower case, None as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
