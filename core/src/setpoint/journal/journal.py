@@ -1,0 +1,284 @@
+"""The journal as the engine sees it."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.clock import Clock
+from setpoint.errors import JournalError
+from setpoint.journal.database import (
+    Debt,
+    as_bytes,
+    as_text,
+    open_database,
+    problem,
+    read_debts,
+    read_intents,
+)
+from setpoint.journal.lock import Lock, Owner, this_process
+from setpoint.journal.tally import Tally
+from setpoint.journal.writer import LOOK, Write, Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from setpoint.journal.sent import Sent
+
+log = logging.getLogger("setpoint.journal")
+
+BEGIN_RUN = "INSERT OR REPLACE INTO run VALUES (1, ?, 0, '{}')"
+END_RUN = "UPDATE run SET ended = ?"
+INTEND = "INSERT OR IGNORE INTO intent VALUES (?)"
+RESOLVE = "DELETE FROM intent WHERE id = ?"
+OWE = """
+INSERT INTO debt VALUES (?, ?, ?, ?)
+    ON CONFLICT (first, "then") DO UPDATE SET mark = max(mark, excluded.mark)
+"""
+CLEAR = 'DELETE FROM debt WHERE first = ? AND "then" = ? AND mark <= ?'
+KEEP_SENT = "INSERT OR REPLACE INTO sent VALUES (?, ?, ?)"
+FORGET = (
+    "DELETE FROM intent WHERE id = ?",
+    'DELETE FROM debt WHERE "then" = ?',
+    "DELETE FROM sent WHERE id = ?",
+    "DELETE FROM outcome WHERE id = ?",
+)
+
+
+class Journal:
+    """The record in `directory`; the package's text tells what it is for and why it loses nothing.
+
+    `open` comes first and `close` last; those two block. All else may be called from any thread,
+    and waits only if it says so. Resources are named by their ids ("file /etc/motd").
+
+    steps: called in the writer's thread with "intend:begin", "commit:begin", "intend:durable",
+        "intend:told" and the like, for tests that stop the process there.
+    failed: called in the writer's thread with the reason when writing begins to fail; logs it
+        unless set.
+    """
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self.directory = directory
+        self.steps: Callable[[str], None] = lambda step: None
+        self.failed: Callable[[str], None] = log.error
+        self._clock = clock
+        self._path = str(directory / "journal.db")
+        self._lock = Lock(str(directory / "lock"))
+        self._writer: Writer | None = None
+        self._debts: set[Debt] = set()
+        self._intents: set[str] = set()
+        self._sent: dict[str, Sent] = {}
+        self._tally = Tally(set(), clock)
+        self._marks = itertools.count(1)
+
+    def open(self) -> None:
+        """Take the lock, make what is missing, see that it is whole, read what was left.
+
+        The directory is made 0700 if it is missing, the files in it 0600.
+
+        Raises:
+            JournalError: another engine has it, it is damaged, or not writable; tells the cure.
+
+        """
+        owner = this_process(self._clock.wall())
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.take(owner)
+        except OSError as error:
+            raise problem(self._lock.path, error) from error
+        try:
+            database = self._recover(owner)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = Writer(
+            database,
+            self._path,
+            self._tally,
+            steps=lambda step: self.steps(step),
+            failed=lambda reason: self.failed(reason),
+        )
+
+    def close(self) -> None:
+        """Write what is queued, and give the journal back; nothing if it is not open.
+
+        Raises:
+            JournalError: what is queued could not be written; a refresh may come twice.
+
+        """
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            writer.close(Write("close", ((END_RUN, [(self._clock.wall(),)]),), Future()))
+        finally:
+            self._lock.release()
+
+    def debts(self) -> set[Debt]:
+        """Return the refreshes that a former process left owed, as found by `open`."""
+        return set(self._debts)
+
+    def intents(self) -> set[str]:
+        """Return the resources that a former process may have changed without saying so.
+
+        Each counts as one that changed: call `resolve` for it.
+        """
+        return set(self._intents)
+
+    def sent(self) -> dict[str, dict[str, Any]]:
+        """Return what resources sent in a former process, id to field to value, without secrets."""
+        return {resource: dict(sent.clear) for resource, sent in self._sent.items()}
+
+    def was_sent(self, resource: str, field: str, value: Any) -> bool:
+        """Whether `resource` sent `value` as `field` in a former process; knows secrets too."""
+        return resource in self._sent and self._sent[resource].has(field, value)
+
+    async def intend(self, ids: Sequence[str]) -> None:
+        """Return when it is on disk that `ids` are about to change something.
+
+        If this is cancelled, the intents may be written nevertheless.
+
+        Raises:
+            JournalError: it could not be written; then nothing may be changed.
+
+        """
+        await asyncio.wrap_future(self._durable("intend", (INTEND, _rows(ids))))
+
+    def intend_now(self, ids: Sequence[str]) -> None:
+        """Do what `intend` does, and block for it: for worker threads.
+
+        Raises:
+            JournalError: it could not be written; then nothing may be changed.
+
+        """
+        self._durable("intend", (INTEND, _rows(ids))).result()
+
+    def resolve(self, resource: str, owes: Sequence[str]) -> None:
+        """Take the intent of `resource` away, if any, and record that `owes` owe a refresh.
+
+        Args:
+            resource: what changed, or what passes a notification on.
+            owes: ids of those it notifies; empty if nothing was changed after all.
+
+        """
+        first, mark, now = as_bytes(resource), self.mark(), self._clock.wall()
+        rows = [(first, as_bytes(then), mark, now) for then in owes]
+        self._put("resolve", (RESOLVE, [(first,)]), (OWE, rows))
+
+    def mark(self) -> int:
+        """Return a number between the debts recorded before now and those that come later."""
+        return next(self._marks)
+
+    def clear(self, debts: Iterable[Debt], mark: int | None = None) -> None:
+        """Take `debts` away: the refresh that was owed has succeeded.
+
+        Args:
+            debts: also such as do not exist.
+            mark: what `mark` returned before the refresh began. Debts recorded since then stay,
+                because the refresh may have come too early for them. None: all until now go.
+
+        """
+        until = self.mark() if mark is None else mark
+        self._put("clear", (CLEAR, [(as_bytes(d.first), as_bytes(d.then), until) for d in debts]))
+
+    def keep_sent(self, resource: str, values: Mapping[str, Any]) -> None:
+        """Keep `values`, field to value, as all that `resource` sends; of a Secret only a hash.
+
+        Raises:
+            TypeError: a value is not one that JSON has.
+
+        """
+        from setpoint.journal.sent import as_row
+
+        self._put("sent", (KEEP_SENT, [(as_bytes(resource), *as_row(values))]))
+
+    def outcome(self, resource: str, state: str, detail: str = "") -> None:
+        """Note how `resource` fared, for people; costs nothing if it was and is in its state.
+
+        Args:
+            resource: its id.
+            state: "changed", "failed", "blocked" or "settled". The last one only ends trouble:
+                over "changed" it is not written.
+            detail: why; without secrets.
+
+        """
+        writer = self._open_writer()
+        if self._tally.add(resource, state, detail):
+            writer.put(LOOK)
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        """Note `values`, which JSON has, as all there is to say about the run as a whole."""
+        writer = self._open_writer()
+        if self._tally.summarize(values):
+            writer.put(LOOK)
+
+    async def flush(self) -> None:
+        """Return when all that was queued before is on disk.
+
+        Raises:
+            JournalError: it could not be written; it is tried again.
+
+        """
+        await asyncio.wrap_future(self._durable("flush"))
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop everything about `ids`, which left the graph.
+
+        What others owe because one of them changed stays owed.
+        """
+        gone = tuple(ids)
+        rows = _rows(gone)
+        self._tally.forget(gone)
+        self._put("forget", *((sql, rows) for sql in FORGET))
+
+    def _recover(self, owner: Owner) -> "sqlite3.Connection":
+        """Read what was left, and begin a run: that also shows whether the file can be written."""
+        import sqlite3
+
+        database = open_database(self._path)
+        try:
+            self._debts = set(read_debts(database))
+            self._intents = read_intents(database)
+            self._sent = _read_sent(database)
+            self._tally = Tally(_read_troubled(database), self._clock)
+            (last,) = database.execute("SELECT coalesce(max(mark), 0) FROM debt").fetchone()
+            self._marks = itertools.count(last + 1)
+            database.execute(BEGIN_RUN, (msgspec.json.encode(owner).decode(),))
+        except (sqlite3.Error, ValueError) as error:
+            database.close()
+            raise problem(self._path, error) from error
+        return database
+
+    def _put(self, step: str, *statements: tuple[str, list[tuple[Any, ...]]]) -> None:
+        self._open_writer().put(Write(step, statements))
+
+    def _durable(self, step: str, *statements: tuple[str, list[tuple[Any, ...]]]) -> "Future[None]":
+        done: Future[None] = Future()
+        self._open_writer().put(Write(step, statements, done))
+        return done
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise JournalError(f"{self._path}: the journal is not open; open it first")
+        return self._writer
+
+
+def _rows(ids: Iterable[str]) -> list[tuple[bytes]]:
+    return [(as_bytes(resource),) for resource in ids]
+
+
+def _read_sent(database: "sqlite3.Connection") -> "dict[str, Sent]":
+    from setpoint.journal.sent import from_row
+
+    rows = database.execute("SELECT id, clear, hidden FROM sent")
+    return {as_text(resource): from_row(*texts) for resource, *texts in rows}
+
+
+def _read_troubled(database: "sqlite3.Connection") -> set[str]:
+    rows = database.execute("SELECT id FROM outcome WHERE state NOT IN ('changed', 'settled')")
+    return {as_text(resource) for (resource,) in rows}

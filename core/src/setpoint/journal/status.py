@@ -1,0 +1,109 @@
+"""What `setpoint status` reads: the journal, while an engine runs and after it died."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.errors import JournalError
+from setpoint.journal.database import (
+    Debt,
+    as_text,
+    check,
+    problem,
+    read_debts,
+    read_intents,
+)
+from setpoint.journal.lock import Owner, boot_id, is_held
+from setpoint.journal.tally import Outcome
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The run that goes on, or the last one.
+
+    running: whether its process lives.
+    owner: that process.
+    ended: wall time when it closed the journal; 0 if it runs, or died.
+    rebooted: whether the machine was started anew since it began.
+    summary: what it said of itself as a whole; empty if nothing yet.
+    outcomes: id to how it fared, for resources that were ever changed or in trouble, of all runs.
+    debts: the refreshes owed, oldest first, each with the wall time since when.
+    intents: what is being changed; if nothing runs, what was being changed when the process died.
+    """
+
+    running: bool
+    owner: Owner
+    ended: float
+    rebooted: bool
+    summary: dict[str, Any]
+    outcomes: dict[str, Outcome]
+    debts: dict[Debt, float]
+    intents: set[str]
+
+    @property
+    def died(self) -> bool:
+        """Whether the run ended without closing its journal."""
+        return not self.running and not self.ended
+
+
+def read_status(directory: Path) -> Status:
+    """Return what the journal in `directory` says, without disturbing an engine that runs.
+
+    Raises:
+        JournalError: there is none, it is damaged, or we may not read it.
+
+    """
+    import sqlite3
+
+    path, lock = str(directory / "journal.db"), str(directory / "lock")
+    try:
+        if not os.path.exists(path):
+            raise _none(path)
+        was_held = is_held(lock)
+        database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            database.execute("BEGIN")  # all of it as of one moment
+            check(database, path)
+            found = _read(database, path)
+        finally:
+            database.close()
+        # asked twice: an engine that ends or begins meanwhile must not be called dead
+        return msgspec.structs.replace(
+            found, running=not found.ended and (was_held or is_held(lock))
+        )
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise problem(path, error) from error
+
+
+def _read(database: "sqlite3.Connection", path: str) -> Status:
+    run = database.execute("SELECT owner, ended, summary FROM run").fetchone()
+    if run is None:
+        raise _none(path)
+    owner = msgspec.json.decode(run[0], type=Owner)
+    return Status(
+        running=False,
+        owner=owner,
+        ended=run[1],
+        rebooted=owner.boot != boot_id(),
+        summary=json.loads(run[2]),
+        outcomes=_read_outcomes(database),
+        debts=read_debts(database),
+        intents=read_intents(database),
+    )
+
+
+def _read_outcomes(database: "sqlite3.Connection") -> dict[str, Outcome]:
+    rows = database.execute("SELECT id, state, detail, at, repairs FROM outcome ORDER BY id")
+    return {
+        as_text(resource): Outcome(state, as_text(detail), at, repairs)
+        for resource, state, detail, at, repairs in rows
+    }
+
+
+def _none(path: str) -> JournalError:
+    return JournalError(f"{path}: there is no journal; run a graph first, or give its --prefix")

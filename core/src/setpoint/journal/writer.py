@@ -1,0 +1,166 @@
+"""The one thread that writes: all that is queued in one transaction, then it tells who waits."""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from setpoint.errors import JournalError
+from setpoint.journal.database import problem
+
+if TYPE_CHECKING:
+    import sqlite3
+    from concurrent.futures import Future
+
+    from setpoint.journal.tally import Tally
+
+LATE = 0.5  # seconds that an outcome may wait for others
+RETRY = (
+    1.0  # seconds until what could not be written is tried again, unless something new comes first
+)
+
+
+class Write(NamedTuple):
+    """Something to write.
+
+    step: what it is, for those who follow the journal's steps.
+    statements: each with the rows that it is run for.
+    done: who waits until it is durable; None if nobody does.
+    """
+
+    step: str
+    statements: Sequence[tuple[str, Sequence[Sequence[Any]]]] = ()
+    done: "Future[None] | None" = None
+
+
+AT_ONCE = 1000  # outcomes in one transaction: an intent behind them waits for 3 ms, not for 300
+LOOK = Write("look")  # writes nothing: says that the tally has something
+
+
+class Writer:
+    """A thread that owns `database` and writes what is put into its queue, in order.
+
+    It sleeps until something is put. A timer runs only while outcomes wait, or after a failure.
+
+    Args:
+        database: the connection; closed with the writer.
+        path: the file, for messages.
+        tally: outcomes, written late.
+        steps: called in this thread before and after each step of each write.
+        failed: called in this thread when writing begins to fail, with the reason.
+
+    """
+
+    def __init__(
+        self,
+        database: "sqlite3.Connection",
+        path: str,
+        tally: "Tally",
+        steps: Callable[[str], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._database, self._path, self._tally = database, path, tally
+        self._steps, self._failed = steps, failed
+        self._queue: queue.SimpleQueue[Write] = queue.SimpleQueue()
+        self._closing = False
+        self._guard = threading.Lock()  # nothing is put behind the write that closes
+        self._held: list[Write] = []  # could not be written, in order
+        self._is_failing = False
+        self._due: float | None = None  # when to write although nothing new came; None: never
+        self._thread = threading.Thread(target=self._run, name="setpoint journal", daemon=True)
+        self._thread.start()
+
+    def put(self, write: Write) -> None:
+        """Queue `write` behind all that was put before.
+
+        Raises:
+            JournalError: the journal is closed.
+
+        """
+        with self._guard:
+            if self._closing:
+                raise JournalError(f"{self._path}: the journal is closed; open it again")
+            self._queue.put(write)
+
+    def close(self, last: Write) -> None:
+        """Queue `last`, wait until all is written, and end the thread.
+
+        Raises:
+            JournalError: it could not be written.
+
+        """
+        assert last.done is not None
+        with self._guard:
+            self._closing = True
+            self._queue.put(last)
+        self._thread.join()
+        last.done.result()
+
+    def _run(self) -> None:
+        words: set[str] = set()
+        while "close" not in words:
+            new = self._collect()
+            words = {write.step for write in new}
+            if "look" in words and self._due is None:
+                self._due = time.monotonic() + LATE
+            batch = self._held + [write for write in new if write is not LOOK] + self._late(words)
+            if batch:
+                self._write(batch)
+        self._database.close()
+
+    def _collect(self) -> list[Write]:
+        """Return all that is queued, as soon as there is something or the time is due."""
+        wait = None if self._due is None else max(0.0, self._due - time.monotonic())
+        found = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._queue.get(timeout=wait))
+            while True:
+                found.append(self._queue.get_nowait())
+        # who has been cancelled changes nothing, so its intent is not needed
+        return [w for w in found if w.done is None or w.done.set_running_or_notify_cancel()]
+
+    def _late(self, words: set[str]) -> list[Write]:
+        """Return outcomes if it is time for some, all of them if somebody waits for them."""
+        is_all = not words.isdisjoint(("flush", "close"))
+        if not is_all and (self._due is None or self._due > time.monotonic()):
+            return []
+        taken = self._tally.take(None if is_all else AT_ONCE)
+        self._due = time.monotonic() if self._tally else None
+        return taken
+
+    def _write(self, batch: list[Write]) -> None:
+        try:
+            self._commit(batch)
+        except Exception as error:  # whatever it is: those who wait must hear of it
+            self._give_up(batch, error)
+            return
+        self._held, self._is_failing = [], False
+        for write in batch:
+            self._steps(f"{write.step}:durable")
+            if write.done is not None:
+                write.done.set_result(None)
+                self._steps(f"{write.step}:told")
+
+    def _commit(self, batch: list[Write]) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            self._steps(f"{write.step}:begin")
+            for sql, rows in write.statements:
+                self._database.executemany(sql, rows)
+        self._steps("commit:begin")
+        self._database.execute("COMMIT")
+
+    def _give_up(self, batch: list[Write], error: Exception) -> None:
+        """Tell those who wait that `error` stands against it, and hold the rest for another try."""
+        if self._database.in_transaction:
+            self._database.rollback()
+        self._held = [write for write in batch if write.done is None]
+        self._due = time.monotonic() + RETRY
+        for write in batch:
+            if write.done is not None:
+                write.done.set_exception(problem(self._path, error))
+        if not self._is_failing:
+            self._is_failing = True
+            self._failed(str(problem(self._path, error)))
