@@ -1,0 +1,47 @@
+"""The error for a name that no installed plugin has."""
+
+from collections.abc import Iterable
+
+from setpoint.errors import SetpointError, suggest
+
+# What the project has, so that one who lacks it is told what to install. A kind's distribution has
+# the name of its family: `http:server` is in setpoint-http.
+_KINDS = (  # noqa: SIM905 - a list of twenty lines reads no better
+    "archive cron exec file git group hostname http http:file http:flag http:server kmsg line mount"
+    " noop password pkg process svc sysctl timer user"
+).split()
+_OUR_KINDS = {kind: f"setpoint-{kind.partition(':')[0]}" for kind in _KINDS}
+_OUR_FACTS = {
+    "kmsg": "setpoint-kmsg",
+    **dict.fromkeys(("cpu", "disks", "hostname", "load", "memory"), "setpoint-sys"),
+    **dict.fromkeys(("net", "os", "uptime"), "setpoint-sys"),
+}
+
+
+class UnknownKindError(SetpointError):
+    """No installed plugin has a kind of that name.
+
+    Args:
+        name: what was asked for.
+        installed: the kinds that there are.
+
+    """
+
+    def __init__(self, name: str, installed: Iterable[str]) -> None:
+        super().__init__(_message("kind", name, list(installed), _OUR_KINDS))
+        self.name = name
+
+
+class UnknownFactError(SetpointError):
+    """No installed plugin has a fact of that name; the arguments are as for a kind."""
+
+    def __init__(self, name: str, installed: Iterable[str]) -> None:
+        super().__init__(_message("fact", name, list(installed), _OUR_FACTS))
+        self.name = name
+
+
+def _message(what: str, name: str, installed: list[str], ours: dict[str, str]) -> str:
+    """Return the message, with the distribution to install or the names that were perhaps meant."""
+    cure = f"install {ours[name]}" if name in ours else suggest(name, {*ours, *installed})
+    cure = cure or suggest(name, installed) or f"none of the {len(installed)} {what}s is like it"
+    return f"no installed plugin has a {what} {name!r}; {cure}"
