@@ -70,6 +70,7 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
 
     kind: ClassVar[str]
     quick: ClassVar[bool] = False  # True promises that check and apply block for microseconds only
+    rechecks: ClassVar[bool] = False  # True: each change has what requires it checked again
     Sends: ClassVar[type[Values] | None] = None
 
     name: str
