@@ -114,10 +114,10 @@ class Journal:
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        try:
-            writer.close(Write("close", ((END_RUN, [(self._clock.wall(),)]),), Future()))
-        finally:
-            self._lock.release()
+        done: Future[None] = Future()
+        writer.close(Write("close", ((END_RUN, [(self._clock.wall(),)]),), done))
+        self._lock.release()
+        done.result()
 
     def debts(self) -> set[Debt]:
         """Return the refreshes that a former process left owed, as found by `open`."""
@@ -147,7 +147,9 @@ class Journal:
             JournalError: it could not be written; then nothing may be changed.
 
         """
-        await asyncio.wrap_future(self._durable("intend", (INTEND, _rows(ids))))
+        done = asyncio.get_running_loop().create_future()
+        self._open_writer().put(Write("intend", ((INTEND, _rows(ids)),), done))
+        await done
 
     def intend_now(self, ids: Sequence[str]) -> None:
         """Do what `intend` does, and block for it: for worker threads.
@@ -156,7 +158,9 @@ class Journal:
             JournalError: it could not be written; then nothing may be changed.
 
         """
-        self._durable("intend", (INTEND, _rows(ids))).result()
+        done: Future[None] = Future()
+        self._open_writer().put(Write("intend", ((INTEND, _rows(ids)),), done))
+        done.result()
 
     def resolve(self, resource: str, owes: Sequence[str]) -> None:
         """Take the intent of `resource` away, if any, and record that `owes` owe a refresh.
@@ -169,6 +173,11 @@ class Journal:
         first, mark, now = as_bytes(resource), self.mark(), self._clock.wall()
         rows = [(first, as_bytes(then), mark, now) for then in owes]
         self._put("resolve", (RESOLVE, [(first,)]), (OWE, rows))
+
+    def owe(self, debts: Iterable[Debt]) -> None:
+        """Record `debts`, and leave the intents of those who notify as they are: they failed half way."""
+        mark, now = self.mark(), self._clock.wall()
+        self._put("owe", (OWE, [(as_bytes(d.first), as_bytes(d.then), mark, now) for d in debts]))
 
     def mark(self) -> int:
         """Return a number between the debts recorded before now and those that come later."""
@@ -224,7 +233,9 @@ class Journal:
             JournalError: it could not be written; it is tried again.
 
         """
-        await asyncio.wrap_future(self._durable("flush"))
+        done = asyncio.get_running_loop().create_future()
+        self._open_writer().put(Write("flush", (), done))
+        await done
 
     def forget(self, ids: Iterable[str]) -> None:
         """Drop everything about `ids`, which left the graph.
@@ -256,11 +267,6 @@ class Journal:
 
     def _put(self, step: str, *statements: tuple[str, list[tuple[Any, ...]]]) -> None:
         self._open_writer().put(Write(step, statements))
-
-    def _durable(self, step: str, *statements: tuple[str, list[tuple[Any, ...]]]) -> "Future[None]":
-        done: Future[None] = Future()
-        self._open_writer().put(Write(step, statements, done))
-        return done
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

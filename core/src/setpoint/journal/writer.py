@@ -1,10 +1,12 @@
 """The one thread that writes: all that is queued in one transaction, then it tells who waits."""
 
+import asyncio
 import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint.errors import JournalError
@@ -12,9 +14,10 @@ from setpoint.journal.database import problem
 
 if TYPE_CHECKING:
     import sqlite3
-    from concurrent.futures import Future
 
     from setpoint.journal.tally import Tally
+
+Done = Future[None] | asyncio.Future[None]  # of a thread that blocks, or of an event loop
 
 LATE = 0.5  # seconds that an outcome may wait for others
 RETRY = (
@@ -32,7 +35,7 @@ class Write(NamedTuple):
 
     step: str
     statements: Sequence[tuple[str, Sequence[Sequence[Any]]]] = ()
-    done: "Future[None] | None" = None
+    done: "Done | None" = None
 
 
 AT_ONCE = 1000  # outcomes in one transaction: an intent behind them waits for 3 ms, not for 300
@@ -81,24 +84,33 @@ class Writer:
         """
         with self._guard:
             if self._closing:
-                raise JournalError(f"{self._path}: the journal is closed; open it again")
+                raise self._closed()
             self._queue.put(write)
 
     def close(self, last: Write) -> None:
-        """Queue `last`, wait until all is written, and end the thread.
+        """Queue `last`, which is called "close"; wait until all is written, and end the thread.
 
-        Raises:
-            JournalError: it could not be written.
-
+        `last.done` tells whether it could be written.
         """
-        assert last.done is not None
         with self._guard:
             self._closing = True
             self._queue.put(last)
         self._thread.join()
-        last.done.result()
+        _tell([last], self._closed())  # unless it has been told: then the thread died before
+
+    def _closed(self) -> JournalError:
+        return JournalError(f"{self._path}: the journal is closed; open it again")
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:  # also if `steps` or `failed` raised: nobody may wait for ever
+            with self._guard:
+                self._closing = True
+            _tell(self._drain(), self._closed())
+            self._database.close()
+
+    def _serve(self) -> None:
         words: set[str] = set()
         while "close" not in words:
             new = self._collect()
@@ -108,18 +120,23 @@ class Writer:
             batch = self._held + [write for write in new if write is not LOOK] + self._late(words)
             if batch:
                 self._write(batch)
-        self._database.close()
 
     def _collect(self) -> list[Write]:
         """Return all that is queued, as soon as there is something or the time is due."""
         wait = None if self._due is None else max(0.0, self._due - time.monotonic())
+        try:
+            found = [self._queue.get(timeout=wait), *self._drain()]
+        except queue.Empty:
+            return []
+        # who has been cancelled changes nothing, so its intent is not needed
+        return [write for write in found if write.done is None or not write.done.cancelled()]
+
+    def _drain(self) -> list[Write]:
         found = []
         with contextlib.suppress(queue.Empty):
-            found.append(self._queue.get(timeout=wait))
             while True:
                 found.append(self._queue.get_nowait())
-        # who has been cancelled changes nothing, so its intent is not needed
-        return [w for w in found if w.done is None or w.done.set_running_or_notify_cancel()]
+        return found
 
     def _late(self, words: set[str]) -> list[Write]:
         """Return outcomes if it is time for some, all of them if somebody waits for them."""
@@ -139,9 +156,8 @@ class Writer:
         self._held, self._is_failing = [], False
         for write in batch:
             self._steps(f"{write.step}:durable")
-            if write.done is not None:
-                write.done.set_result(None)
-                self._steps(f"{write.step}:told")
+        _tell(batch, None)
+        self._steps("commit:told")
 
     def _commit(self, batch: list[Write]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
@@ -158,9 +174,30 @@ class Writer:
             self._database.rollback()
         self._held = [write for write in batch if write.done is None]
         self._due = time.monotonic() + RETRY
-        for write in batch:
-            if write.done is not None:
-                write.done.set_exception(problem(self._path, error))
+        _tell(batch, error := problem(self._path, error))
         if not self._is_failing:
             self._is_failing = True
-            self._failed(str(problem(self._path, error)))
+            self._failed(str(error))
+
+
+def _tell(batch: list[Write], error: JournalError | None) -> None:
+    """Wake who waits for `batch`; those in an event loop all at once, because a wake-up is dear."""
+    inside: dict[asyncio.AbstractEventLoop, list[Done]] = {}
+    for write in batch:
+        if isinstance(write.done, asyncio.Future):
+            inside.setdefault(write.done.get_loop(), []).append(write.done)
+        elif write.done is not None:
+            _finish([write.done], error)
+    for loop, waiting in inside.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(_finish, waiting, error)
+
+
+def _finish(waiting: "list[Done]", error: JournalError | None) -> None:
+    for done in waiting:
+        if done.done():  # cancelled
+            continue
+        if error is None:
+            done.set_result(None)
+        else:  # one for each, because raising it adds to its traceback
+            done.set_exception(JournalError(*error.args))
