@@ -400,10 +400,12 @@ def test_one_serves_several_loops_at_once() -> None:
     assert codes == [0] * 60
 
 
-async def test_a_child_that_somebody_else_reaped_has_ended(processes: Processes) -> None:
+async def test_an_exit_code_that_somebody_else_took_is_not_invented(processes: Processes) -> None:
     old = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert (await processes.run(["true"])).code == 255
+        for argv in (["true"], ["sleep", "0.05"]):  # gone at once, and later
+            with pytest.raises(ChildProcessError, match="its exit code was lost"):
+                await processes.run(argv)
     finally:
         signal.signal(signal.SIGCHLD, old)
 

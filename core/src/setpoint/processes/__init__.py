@@ -73,6 +73,7 @@ class Processes:
             PermissionError: it may not be executed, or not as that user.
             LookupError: there is no such user or group.
             TimeoutError: it took longer than `timeout` and was stopped, its whole group with it.
+            ChildProcessError: something else reaped it, so that its exit code is not known.
             OSError: it cannot be started now.
 
         """
@@ -125,7 +126,8 @@ class Processes:
                 child.hold(False)
                 arrived.clear()
                 await arrived.wait()
-            raise ProcessEnded(argv[0], "must go on running", child.completed(kept, kept, kept))
+            ended = child.completed(kept, kept, kept)
+            raise child.failure or ProcessEnded(argv[0], "must go on running", ended)
         finally:
             await child.gone()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from setpoint.processes.output import Completed, Kept, Lines
-from setpoint.processes.spawn import Spawned
+from setpoint.processes.spawn import ReapedElsewhere, Spawned
 
 LINGER = 1.0  # seconds that open pipes outlast a child that has ended, and that a SIGKILL may take
 CHUNK = 1 << 14  # bytes a read: a flood of short lines keeps the loop for few milliseconds
@@ -39,6 +39,7 @@ class Child:
 
         Raises:
             Exception: what `on_line` raised.
+            ChildProcessError: something else reaped it.
 
         """
         try:
@@ -137,7 +138,10 @@ class Child:
         if self.stopping:
             self._signal(signal.SIGKILL)
         self.loop.remove_reader(self.pidfd)
-        self.status = _reap(self.pidfd)
+        try:
+            self.status = _reap(self.pidfd)
+        except ReapedElsewhere as error:
+            self.failure = self.failure or error
         os.close(self.pidfd)
         self.reaped = True
         self._after(LINGER, self._let_go)
@@ -163,8 +167,7 @@ def _reap(pidfd: int) -> int:
     """Return the exit code of the ended child, or minus the signal that killed it."""
     try:
         info = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-    except ChildProcessError:  # SIGCHLD is ignored, or something else here waits for all children
-        info = None
-    if info is None:
-        return 255
+    except ChildProcessError:
+        raise ReapedElsewhere from None
+    assert info  # it is None only for those who do not wait
     return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status

@@ -37,8 +37,8 @@ class Completed(msgspec.Struct, frozen=True):
 
     @property
     def said(self) -> str:
-        """Its last ten lines, as the end of a message; empty if it was silent."""
-        last = "\n".join(self.output.rstrip()[-2000:].splitlines()[-10:])
+        """Its last ten lines, 4,000 characters at most, as the end of a message; or nothing."""
+        last = "\n".join(self.output.rstrip()[-4000:].splitlines()[-10:])
         return f"; its last words:\n{last}" if last else ""
 
 

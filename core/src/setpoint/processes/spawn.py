@@ -45,6 +45,14 @@ class Options(TypedDict, total=False):
     grace: float
 
 
+class ReapedElsewhere(ChildProcessError):  # noqa: N818 - what happened to the child
+    """A child is gone before it was waited for here, and its exit code with it."""
+
+    def __init__(self) -> None:
+        why = "its exit code was lost: SIGCHLD is ignored, or something waits for all children"
+        super().__init__(errno.ECHILD, f"{why}; let only this wait for it")
+
+
 class Spawned(NamedTuple):
     """A child that was just started, and our ends of the pipes it writes to."""
 
@@ -222,6 +230,8 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
 def _pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise ReapedElsewhere from None
     except OSError:  # out of descriptors; without one nobody would reap it
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
