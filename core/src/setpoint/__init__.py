@@ -1,1 +1,60 @@
-"""Setpoint."""
+"""Keep machines in the state you declare: a parallel, event-driven resource graph.
+
+What authors of plugins and programs that embed the engine need is importable from here. Names are loaded when they are
+first used, so that a command which needs none of them starts at once.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Change": "values",
+    "Engine": "engine",
+    "Fact": "resource",
+    "Graph": "graph",
+    "Meta": "resource",
+    "ParamError": "errors",
+    "PluginError": "errors",
+    "Refused": "errors",
+    "Resource": "resource",
+    "Secret": "values",
+    "SetpointError": "errors",
+    "Values": "values",
+    "hookimpl": "hookspecs",
+}
+
+__all__ = [
+    "Change",
+    "Engine",
+    "Fact",
+    "Graph",
+    "Meta",
+    "ParamError",
+    "PluginError",
+    "Refused",
+    "Resource",
+    "Secret",
+    "SetpointError",
+    "Values",
+    "__version__",
+    "hookimpl",
+]
+
+if TYPE_CHECKING:
+    from setpoint.engine import Engine
+    from setpoint.errors import ParamError, PluginError, Refused, SetpointError
+    from setpoint.graph import Graph
+    from setpoint.hookspecs import hookimpl
+    from setpoint.resource import Fact, Meta, Resource
+    from setpoint.values import Change, Secret, Values
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'setpoint' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"setpoint.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -54,7 +54,12 @@ class _Declarative(msgspec.StructMeta):
     def __new__(
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
     ) -> type:
-        defaults = {"kw_only": True, "dict": True, "forbid_unknown_fields": True, "repr_omit_defaults": True}
+        defaults = {
+            "kw_only": True,
+            "dict": True,
+            "forbid_unknown_fields": True,
+            "repr_omit_defaults": True,
+        }
         return super().__new__(mcs, name, bases, namespace, **{**defaults, **options})
 
 
@@ -99,7 +104,8 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
     @property
     def changed(self) -> frozenset[str]:
         """The params that received another value since the last run that succeeded."""
-        return self.__dict__.get("changed", frozenset())
+        changed: frozenset[str] = self.__dict__.get("changed", frozenset())
+        return changed
 
     def __str__(self) -> str:
         return self.id
@@ -130,7 +136,9 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
 
     def apply(self, changes: list[Change]) -> Any:
         """Repair the differences that `check` found."""
-        raise NotImplementedError(f"{type(self).__name__}.check found {changes}, but apply is missing")
+        raise NotImplementedError(
+            f"{type(self).__name__}.check found {changes}, but apply is missing"
+        )
 
     @hookimpl
     async def check_apply(self, apply: bool) -> list[Change]:

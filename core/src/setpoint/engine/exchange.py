@@ -1,0 +1,126 @@
+"""Values along edges: what resources sent, and what receivers make of it."""
+
+import typing
+from typing import Any
+
+import msgspec
+
+from setpoint.engine.vertices import Vertices
+from setpoint.errors import SetpointError
+from setpoint.resource import Resource
+from setpoint.values import Ref, Secret, Text, Values, reveal
+
+
+class NoValueError(Exception):
+    """A value that a resource is to receive does not exist yet; holds where it is to come from."""
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__(f"{ref} has no value yet")
+        self.ref = ref
+
+
+class BadValueError(SetpointError):
+    """A value came that the receiving param cannot have."""
+
+    def __init__(self, param: str, source: Ref | Text, why: str) -> None:
+        super().__init__(f"{param} cannot take what it receives from {source}: {why}")
+
+
+class Exchange:
+    """What each sender sent last, by its id and field."""
+
+    def __init__(self, vertices: Vertices) -> None:
+        self._vertices = vertices
+        self._sent: dict[str, dict[str, Any]] = {}
+
+    def restore(self, sent: dict[str, dict[str, Any]]) -> None:
+        """Take over what was sent before this process began."""
+        self._sent = {key: dict(values) for key, values in sent.items()}
+
+    def deliver(self, key: str, values: Values) -> set[str]:
+        """Keep what the resource `key` sends now; return the fields that differ from before."""
+        new = {name: getattr(values, name) for name in values.__struct_fields__}
+        old = self._sent.get(key, {})
+        self._sent[key] = new
+        return {name for name, value in new.items() if name not in old or old[name] != value}
+
+    def values_of(self, key: str) -> dict[str, Any] | None:
+        """Return what the resource `key` sent last, by field; None if it never did."""
+        return self._sent.get(key)
+
+    def forget(self, key: str) -> None:
+        """Forget what the resource `key` sent."""
+        self._sent.pop(key, None)
+
+    def readers(self, v: int, key: str, fields: set[str]) -> list[int]:
+        """Return the vertices that receive one of `fields` from `v`, whose id is `key`."""
+        changed = {Ref(key, field) for field in fields}
+        found = []
+        for receiver in self._vertices.senders.get(v, ()):
+            for wanted in self._vertices.receives[receiver].values():
+                refs = wanted.refs if isinstance(wanted, Text) else (wanted,)
+                if not changed.isdisjoint(refs):
+                    found.append(receiver)
+                    break
+        return found
+
+    def incoming(self, v: int) -> tuple[dict[str, Any], set[str]]:
+        """Return the params of `v` that are to change, with their values, and which are secret.
+
+        Raises:
+            NoValueError: a sender has not sent yet.
+            BadValueError: a value does not fit its param.
+
+        """
+        resource = self._vertices.resource[v]
+        types = _types(type(resource))
+        changed, secret = {}, set()
+        for param, source in self._vertices.receives[v].items():
+            value = self._evaluate(source)
+            if isinstance(value, Secret):
+                secret.add(param)
+            value = fitting(param, source, value, types[param])
+            if getattr(resource, param) != value:
+                changed[param] = value
+        return changed, secret
+
+    def _evaluate(self, source: Ref | Text) -> Any:
+        return source.resolve(self._value) if isinstance(source, Text) else self._value(source)
+
+    def _value(self, ref: Ref) -> Any:
+        try:
+            return self._sent[ref.sender][ref.field]
+        except KeyError:
+            raise NoValueError(ref) from None
+
+
+def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
+    """Return `value` as the type `wanted` of `param`: a Secret stays one only where it may.
+
+    Raises:
+        BadValueError: it does not fit.
+
+    """
+    if isinstance(value, Secret):
+        if any(typing.get_origin(t) is Secret or t is Secret for t in _alternatives(wanted)):
+            return value
+    plain = reveal(value)
+    try:
+        return msgspec.convert(plain, wanted)
+    except msgspec.ValidationError as error:
+        hidden = isinstance(value, Secret)
+        raise BadValueError(param, source, "wrong type" if hidden else str(error)) from None
+
+
+def _alternatives(wanted: Any) -> tuple[Any, ...]:
+    return (wanted, *typing.get_args(wanted))
+
+
+_known: dict[type[Resource], dict[str, Any]] = {}
+
+
+def _types(kind: type[Resource]) -> dict[str, Any]:
+    """Return the types of the params of `kind`, with their constraints; looked up once."""
+    if kind not in _known:
+        _known[kind] = {f.name: f.type for f in msgspec.structs.fields(kind)}
+    return _known[kind]

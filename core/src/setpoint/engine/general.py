@@ -1,0 +1,227 @@
+"""The run of one vertex with all there is to it: brakes, values, wrappers, refresh, time limits.
+
+At most 64 workers, made when they are needed; each takes a vertex from the queue and awaits it. A vertex that need not
+wait for anything costs no task of its own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from setpoint.engine.exchange import NoValueError
+from setpoint.engine.modes import Modes
+from setpoint.engine.outcomes import NOTHING, Outcomes
+from setpoint.engine.parts import Parts
+from setpoint.errors import PluginError, Refused
+from setpoint.hookspecs import VERBS
+from setpoint.resource import Resource, call, has_refresh
+from setpoint.values import Change, Secret, Values
+
+WORKERS = 64
+TURN = 0.004  # seconds that a worker keeps the loop before others have their turn
+
+
+class General:
+    """Runs vertices one at a time in each of several workers.
+
+    intended: vertices that are about to change something, or have, in the run that is under way.
+    """
+
+    def __init__(self, parts: Parts, modes: Modes, outcomes: Outcomes) -> None:
+        self._parts, self._modes, self._outcomes = parts, modes, outcomes
+        self.intended: set[int] = set()
+        self._buckets: dict[int, Any] = {}
+        self._holding: dict[int, tuple[str, ...]] = {}
+        self._queue: deque[int] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._workers: set[asyncio.Task[None]] = set()
+
+    # -- before a run
+
+    def take(self, v: int) -> None:
+        """Run `v` as soon as its brakes and a worker allow it."""
+        meta = self._parts.vertices.resource[v].meta
+        pause = self._parts.fights.wait(v, self._parts.now())
+        if not pause and meta.limit:
+            pause = self._bucket(v).take(self._parts.now())
+        if pause:
+            self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))
+            self._parts.scheduler.wait(v)
+            return
+        names = self._modes.semaphores(v)
+        if names:
+            if not self._parts.semaphores.take(v, names):
+                self._parts.scheduler.wait(v)
+                self._wake(self._parts.semaphores.next(names))
+                return
+            self._holding[v] = names
+        self._queue.append(v)
+
+    def start(self) -> None:
+        """Have workers for what was taken."""
+        wanted = min(len(self._queue), WORKERS)
+        while wanted > 0 and self._idle:
+            waiting = self._idle.pop()
+            if not waiting.done():
+                waiting.set_result(None)
+                wanted -= 1
+        while wanted > 0 and len(self._workers) < WORKERS:
+            task = self._parts.loop.create_task(self._work(), name="setpoint worker")
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+            wanted -= 1
+
+    def drop_queue(self) -> None:
+        """Start none of those that still wait for a worker."""
+        while self._queue:
+            self._parts.scheduler.unstart(self._queue.popleft())
+
+    async def close(self) -> None:
+        """Cancel what runs, and wait until it is gone."""
+        tasks = list(self._workers)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def forget(self, v: int) -> None:
+        """Forget `v`, which left the graph."""
+        self._buckets.pop(v, None)
+
+    def _bucket(self, v: int) -> Any:
+        from setpoint.engine.brakes import TokenBucket
+
+        meta = self._parts.vertices.resource[v].meta
+        bucket = self._buckets.get(v)
+        if bucket is None or (bucket.limit, bucket.burst) != (meta.limit, meta.burst):
+            bucket = self._buckets[v] = TokenBucket(meta.limit, meta.burst)
+        return bucket
+
+    def _wake(self, vertices: list[int]) -> None:
+        for v in vertices:
+            self._parts.scheduler.wake(v)
+
+    # -- a run
+
+    async def _work(self) -> None:
+        began = perf_counter()
+        while True:
+            while self._queue:
+                v = self._queue.popleft()
+                try:
+                    await self._run(v)
+                finally:
+                    if v in self._holding:
+                        self._wake(self._parts.semaphores.give(self._holding.pop(v)))
+                if perf_counter() - began > TURN:
+                    await asyncio.sleep(0)
+                    began = perf_counter()
+            waiting: asyncio.Future[None] = self._parts.loop.create_future()
+            self._idle.append(waiting)
+            await waiting
+            began = perf_counter()
+
+    async def _run(self, v: int) -> None:
+        resource = self._parts.vertices.resource[v]
+        self.intended.discard(v)
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(resource.meta.timeout or None):
+                await self._receive(v, resource)
+                await self._check_apply(v, resource, began)
+                await self._refresh(v, resource)
+                await self._send(v, resource)
+        except NoValueError as error:
+            self._outcomes.no_value(v, error)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._outcomes.raised(v, Refused("it was stopped in the middle"))
+            raise
+        except BaseException as error:  # a plugin's SystemExit is its failure, not ours
+            self._outcomes.raised(v, self._told(resource, error))
+        else:
+            resource.__dict__.pop("changed", None)
+            self._outcomes.succeeded(v)
+            self._modes.update(v)
+
+    def _told(self, resource: Resource, error: BaseException) -> BaseException:
+        limit = resource.meta.timeout
+        if limit and isinstance(error, TimeoutError) and not error.args:
+            return TimeoutError(
+                f"it took longer than {limit:g} s; raise meta.timeout if it needs more"
+            )
+        return error
+
+    def _bound(self, resource: Resource, verb: str) -> Callable[..., Any]:
+        assert verb in VERBS
+        return self._parts.plugins.bind(resource, verb)
+
+    async def _receive(self, v: int, resource: Resource) -> None:
+        if v not in self._parts.vertices.receives:
+            return
+        values, secret = self._parts.exchange.incoming(v)
+        if not values:
+            return
+        memory = resource.memory
+        if secret:
+            memory["tainted"] = memory.get("tainted", NOTHING) | secret
+            for param in secret:
+                if param in values:
+                    self._parts.redaction.learn(values[param])
+        await call(resource, self._bound(resource, "recv"), values)
+        memory["changed"] = resource.changed | values.keys()
+
+    async def _check_apply(self, v: int, resource: Resource, began: float) -> None:
+        apply = not (resource.meta.noop or self._parts.options.noop)
+        bound = self._bound(resource, "check_apply")
+        changes = self._checked(resource, await call(resource, bound, apply))
+        splits = type(resource).check_apply is Resource.check_apply
+        trusted = not splits and not self._parts.plugins.wraps("check_apply")
+        applied = v in self.intended or (apply and trusted)
+        if changes:
+            self._outcomes.changed(v, changes, applied, perf_counter() - began)
+        if applied and changes:
+            self._outcomes.owes(v, changed=True)
+        elif apply:
+            self._outcomes.owes(v, changed=False)
+
+    def _checked(self, resource: Resource, changes: Any) -> list[Change]:
+        if not isinstance(changes, list) or not all(isinstance(c, Change) for c in changes):
+            blamed = self._parts.plugins.blame(type(resource))
+            what = f"check of {resource} returned {type(changes).__name__}"
+            raise PluginError(blamed, what, "it must return a list of Change")
+        return changes
+
+    async def _refresh(self, v: int, resource: Resource) -> None:
+        owed = self._parts.ledger.due(v)
+        if owed is None or resource.meta.noop or self._parts.options.noop:
+            return
+        if has_refresh(type(resource)):
+            await call(resource, self._bound(resource, "refresh"))
+            self._outcomes.refreshed(v, tuple(owed.by))
+        self._outcomes.owes(v, changed=True)
+        self._parts.ledger.refreshed(v, resource.id, owed)
+
+    async def _send(self, v: int, resource: Resource) -> None:
+        parts = self._parts
+        if v not in parts.vertices.senders:
+            return
+        values = await call(resource, self._bound(resource, "send"))
+        if values is None:
+            return
+        if not isinstance(values, Values):
+            blamed = parts.plugins.blame(type(resource))
+            raise PluginError(blamed, f"send of {resource} returned {type(values).__name__}")
+        for value in (getattr(values, name) for name in values.__struct_fields__):
+            if isinstance(value, Secret):
+                parts.redaction.learn(value)
+        different = parts.exchange.deliver(resource.id, values)
+        if different:
+            self._keep(resource.id)
+            for s in parts.exchange.readers(v, resource.id, different):
+                parts.scheduler.mark(s)
+
+    def _keep(self, key: str) -> None:
+        sent = self._parts.exchange.values_of(key)
+        if self._parts.journal is not None and sent is not None:
+            self._parts.journal.keep_sent(key, sent)

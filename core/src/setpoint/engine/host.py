@@ -1,0 +1,80 @@
+"""The host that an engine gives to its resources: this machine, and what only an engine knows."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from setpoint.engine.events import Progress
+from setpoint.host import Host
+from setpoint.values import Change
+
+if TYPE_CHECKING:
+    from setpoint.engine.general import General
+    from setpoint.engine.parts import Parts
+    from setpoint.resource import Resource
+
+
+class EngineHost(Host):
+    """A `Host` with the journal, the threads and the graph of one engine behind it."""
+
+    def __init__(self, parts: "Parts") -> None:
+        base = parts.host
+        self.state, self.clock = base.state, base.clock
+        self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
+        self._parts = parts
+        self._general: General | None = None
+        self._busy: dict[int, asyncio.Future[Any]] = {}  # a resource's call that outlived its run
+
+    def serve(self, general: "General") -> None:
+        """Tell `general` of intents."""
+        self._general = general
+
+    def peers(self, kind: str) -> Mapping[str, "Resource"]:
+        """Return the resources of `kind` in the graph that runs, by name."""
+        vertices = self._parts.vertices
+        return {
+            key[len(kind) + 1 :]: vertices.resource[v]
+            for key, v in list(vertices.index.items())
+            if key.startswith(kind + " ")
+        }
+
+    def progress(self, resource: "Resource", text: str) -> None:
+        """Emit `text` as an event; may be called from any thread."""
+        event = Progress(resource.id, self._parts.redaction.text(text))
+        if self._parts.listeners:
+            self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
+
+    async def intend(self, resource: "Resource", changes: list[Change]) -> None:
+        """Note, and make durable if somebody listens, that `resource` is about to change something."""
+        assert self._general is not None
+        v = self._parts.vertices.index.get(resource.id)
+        if v is None:  # it left the graph while it ran
+            return
+        if v in self._parts.vertices.notify:
+            if self._parts.journal is not None:
+                await self._parts.journal.intend([resource.id])
+            self._parts.ledger.open.add(v)
+        self._general.intended.add(v)
+
+    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return what `function`, a verb of a resource, returns from a worker thread.
+
+        A call that outlives its run, which was cancelled or took too long, is waited for before the resource has
+        another: never two at a time.
+        """
+        owner = id(getattr(function, "__self__", function))
+        if owner in self._busy:
+            await asyncio.wait([self._busy[owner]])
+        call = asyncio.ensure_future(self._parts.threads.call(function, *args))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            if not call.done():
+                self._busy[owner] = call
+                call.add_done_callback(lambda done: self._returned(owner, done))
+            raise
+
+    def _returned(self, owner: int, call: "asyncio.Future[Any]") -> None:
+        self._busy.pop(owner, None)
+        if not call.cancelled():
+            call.exception()  # its run is over; nobody else asks

@@ -1,0 +1,61 @@
+"""How each vertex is run: on the loop, many to a job in threads, or by the general coroutine."""
+
+import inspect
+
+from setpoint.engine.parts import Parts
+from setpoint.engine.states import BATCH, GENERAL, QUICK
+from setpoint.resource import DEFAULT, Resource
+
+
+class Modes:
+    """Decides the mode of vertices, and knows their semaphores."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._kinds: dict[type[Resource], int] = {}
+        self._all = (f":{parts.options.sema}",) if parts.options.sema else ()
+        self._general = parts.options.noop or bool(self._all) or self._wrapped()
+        self._slow: set[type[Resource]] = set()
+
+    def update(self, v: int) -> None:
+        """Set the mode of `v` anew: what it owes, receives or fights with may have changed."""
+        self._parts.vertices.mode[v] = self._mode(v)
+
+    def slow_down(self, kind: type[Resource]) -> None:
+        """Run `kind`, which said it was quick and is not, in threads from now on."""
+        self._slow.add(kind)
+        self._kinds.pop(kind, None)
+        vertices = self._parts.vertices
+        for v in vertices.index.values():
+            if type(vertices.resource[v]) is kind:
+                self.update(v)
+
+    def semaphores(self, v: int) -> tuple[str, ...]:
+        """Return the names of the semaphores that `v` holds while it runs."""
+        return self._parts.vertices.resource[v].meta.sema + self._all
+
+    def _mode(self, v: int) -> int:
+        parts = self._parts
+        resource = parts.vertices.resource[v]
+        if self._general or (resource.meta is not DEFAULT and resource.meta != DEFAULT):
+            return GENERAL
+        if v in parts.vertices.receives or v in parts.vertices.senders or v in parts.ledger.owed:
+            return GENERAL
+        if v in parts.fights.fighting or v in parts.ledger.open:
+            return GENERAL
+        kind = type(resource)
+        mode = self._kinds.get(kind)
+        if mode is None:
+            mode = self._kinds[kind] = self._mode_of(kind)
+        if mode == QUICK and not resource.quick:
+            return BATCH
+        return mode
+
+    def _mode_of(self, kind: type[Resource]) -> int:
+        plain = kind.check_apply is Resource.check_apply
+        if not plain or any(map(inspect.iscoroutinefunction, (kind.check, kind.apply))):
+            return GENERAL
+        return BATCH if kind in self._slow else QUICK
+
+    def _wrapped(self) -> bool:
+        return self._parts.plugins.wraps("check_apply")

@@ -1,0 +1,156 @@
+"""What follows from how a run ended: who is told, who becomes dirty, what is tried again."""
+
+import traceback
+
+from setpoint.engine.brakes import FIGHT_REPAIRS
+from setpoint.engine.events import (
+    Blocked,
+    Changed,
+    Failed,
+    Fighting,
+    Recovered,
+    Refreshed,
+    Warned,
+)
+from setpoint.engine.exchange import NoValueError
+from setpoint.engine.modes import Modes
+from setpoint.engine.parts import Parts
+from setpoint.errors import Refused, SetpointError
+from setpoint.values import Change
+
+Tainted = frozenset[str]
+NOTHING: Tainted = frozenset()
+
+
+class Outcomes:
+    """Turns results of runs into states, debts, retries and events.
+
+    failed: vertex to why it failed, for all that are failed now.
+    """
+
+    def __init__(self, parts: Parts, modes: Modes) -> None:
+        self._parts, self._modes = parts, modes
+        self.failed: dict[int, str] = {}
+        self.told_blocked: dict[int, str] = {}
+        self._tries: dict[int, int] = {}
+
+    def changed(self, v: int, changes: list[Change], applied: bool, seconds: float = 0.0) -> None:
+        """Tell that `v` was not as declared, count the repair, and mark whom it notifies."""
+        parts = self._parts
+        resource = parts.vertices.resource[v]
+        parts.last_change = parts.now()
+        if parts.listeners:
+            tainted = resource.__dict__.get("tainted", NOTHING)
+            shown = parts.redaction.changes(changes, tainted)
+            parts.emit(Changed(resource.id, shown, applied, seconds))
+        if not applied:
+            return
+        parts.repairs += 1
+        if not parts.vertices.pending[v]:
+            self._repaired_again(v)
+        if type(resource).rechecks:
+            for s in parts.vertices.succ[v]:
+                parts.scheduler.mark(s)
+
+    def owes(self, v: int, changed: bool) -> None:
+        """Record what follows from `v` being settled for those that it notifies."""
+        parts = self._parts
+        if changed or v in parts.ledger.open:
+            self._notify(parts.ledger.succeed(v, parts.key(v), changed))
+
+    def refreshed(self, v: int, by: tuple[str, ...]) -> None:
+        """Tell that `v` has refreshed itself for `by`."""
+        self._parts.last_change = self._parts.now()
+        self._parts.emit(Refreshed(self._parts.key(v), by))
+
+    def succeeded(self, v: int) -> None:
+        """Note that all of a run of `v` went well, and settle it."""
+        parts = self._parts
+        if v in self.failed or v in self.told_blocked:
+            self.failed.pop(v, None)
+            self.told_blocked.pop(v, None)
+            parts.last_change = parts.now()
+            self._record(v, "settled")
+            parts.emit(Recovered(parts.key(v)))
+        if v in self._tries and parts.vertices.resource[v].meta.retry_reset:
+            del self._tries[v]
+        parts.scheduler.settle(v)
+
+    def raised(self, v: int, error: BaseException) -> None:
+        """Try `v` again if its meta says so, else let it fail."""
+        parts = self._parts
+        meta = parts.vertices.resource[v].meta
+        tried = self._tries.get(v, 0)
+        parts.last_change = parts.now()
+        why = self.explain(v, error)
+        if not isinstance(error, Refused) and (meta.retry < 0 or tried < meta.retry):
+            self._tries[v] = tried + 1
+            parts.emit(Failed(parts.key(v), why, meta.delay))
+            parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v))
+            parts.scheduler.wait(v)
+            return
+        self.failed[v] = why
+        self._record(v, "failed", why)
+        parts.emit(Failed(parts.key(v), why))
+        fired, excused = parts.ledger.fail(v, parts.key(v))
+        self._notify(fired)
+        parts.scheduler.fail(v, excused)
+
+    def no_value(self, v: int, missing: NoValueError) -> None:
+        """Let `v` wait for a value that does not exist."""
+        sender = self._parts.vertices.index[missing.ref.sender]
+        self._tell_blocked(v, str(missing), missing.ref.sender)
+        self._parts.scheduler.block(v, v if sender not in self._parts.scheduler.bad else sender)
+
+    def blocked(self, v: int, by: int) -> None:
+        """Tell that `v` is blocked by `by`; the scheduler calls this."""
+        parts = self._parts
+        if v != by:
+            self._tell_blocked(v, "failed" if by in self.failed else "blocked", parts.key(by))
+        names = self._modes.semaphores(v)
+        for w in parts.semaphores.next(names) if names else ():
+            parts.scheduler.wake(w)
+
+    def forget(self, v: int) -> None:
+        """Forget `v`, which left the graph."""
+        for known in (self.failed, self.told_blocked, self._tries):
+            known.pop(v, None)
+
+    def explain(self, v: int, error: BaseException) -> str:
+        """Return why `v` failed, in one line if a person caused it, with the culprit if a plugin did."""
+        parts = self._parts
+        if isinstance(error, (SetpointError, OSError, ValueError, TimeoutError)):
+            text = str(error) or type(error).__name__
+        else:
+            where = traceback.extract_tb(error.__traceback__)
+            last = f" at {where[-1].filename}:{where[-1].lineno}" if where else ""
+            blamed = parts.plugins.blame(type(parts.vertices.resource[v]))
+            text = f"plugin {blamed}: {type(error).__name__}: {error}{last}"
+        return parts.redaction.text(text)
+
+    def _tell_blocked(self, v: int, why: str, by: str) -> None:
+        if self.told_blocked.get(v) != by:
+            self.told_blocked[v] = by
+            self._record(v, "blocked", f"by {by}: {why}")
+            self._parts.emit(Blocked(self._parts.key(v), by, why))
+
+    def _notify(self, listeners: list[int]) -> None:
+        for s in listeners:
+            self._modes.update(s)
+            self._parts.scheduler.mark(s)
+
+    def _repaired_again(self, v: int) -> None:
+        parts = self._parts
+        self._record(v, "changed")
+        pause = parts.fights.repaired(v, parts.now())
+        if pause:
+            self._modes.update(v)
+            parts.emit(Fighting(parts.key(v), FIGHT_REPAIRS, pause))
+
+    def _record(self, v: int, state: str, detail: str = "") -> None:
+        if self._parts.journal is not None:
+            self._parts.journal.outcome(self._parts.key(v), state, detail)
+
+    def warn(self, v: int, text: str) -> None:
+        """Tell a person something about `v` that is no failure."""
+        self._parts.emit(Warned(self._parts.key(v), self._parts.redaction.text(text)))

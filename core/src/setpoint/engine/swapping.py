@@ -1,0 +1,177 @@
+"""Putting another graph in the place of the one that runs, without disturbing what is the same in both.
+
+The difference is by identity, kind and name: what is equal goes on untouched, with its watch and what it remembers;
+changed params are set in place, or right after the run that is under way; what is new begins; what is gone leaves when
+what it does is finished, dependents first.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import compress
+from operator import ne
+
+import msgspec
+
+from setpoint.engine.host import EngineHost
+from setpoint.engine.modes import Modes
+from setpoint.engine.parts import Parts
+from setpoint.engine.states import RERUN, RUN
+from setpoint.engine.watches import Watches
+from setpoint.graph import Graph
+from setpoint.resource import Resource
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What tells a new graph from the one that runs, as ids.
+
+    shape: whether edges or received values differ, or something came or went.
+    """
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    shape: bool
+
+
+class Swapping:
+    """Swaps graphs, one at a time."""
+
+    def __init__(self, parts: Parts, modes: Modes, watches: Watches, host: EngineHost) -> None:
+        self._parts, self._modes, self._watches, self._host = parts, modes, watches, host
+        self._graph = Graph()
+        self._leaving: dict[str, int] = {}  # left the graph, but still running
+
+    def swap(self, graph: Graph) -> Difference:
+        """Run `graph` from now on.
+
+        Raises:
+            CycleError: its edges close a circle; then the old one goes on.
+
+        """
+        for resource in graph.resources.values():
+            resource._host = self._host  # noqa: SLF001 - the engine is what gives it
+        found = self._difference(graph)
+        if found.shape:
+            graph.order()
+        with _without_collector(len(found.added)):
+            self._apply(graph, found)
+        self._graph = graph
+        return found
+
+    def left(self, v: int, key: str) -> None:
+        """Note that the run of `v`, which had left the graph, is over."""
+        if self._leaving.get(key) == v:
+            del self._leaving[key]
+
+    def _difference(self, new: Graph) -> Difference:
+        old = self._graph
+        self._keep_received(new)
+        names, before = new.resources, old.resources
+        if list(names) == list(before):
+            changed = list(compress(names, map(ne, names.values(), before.values())))
+            added: list[str] = []
+            removed: list[str] = []
+        else:
+            changed = [key for key in names if key in before and names[key] != before[key]]
+            added = [key for key in names if key not in before]
+            removed = [key for key in before if key not in names]
+        same = new.edges == old.edges and new.receives == old.receives
+        return Difference(added, changed, removed, bool(added or removed) or not same)
+
+    def _keep_received(self, new: Graph) -> None:
+        """Let receivers of the same values begin with what they have received."""
+        index = self._parts.vertices.index
+        for key, wanted in new.receives.items():
+            if self._graph.receives.get(key) == wanted and key in index:
+                live = self._parts.vertices.resource[index[key]]
+                for param in wanted:
+                    setattr(new.resources[key], param, getattr(live, param))
+                    setattr(self._graph.resources[key], param, getattr(live, param))
+
+    def _apply(self, graph: Graph, found: Difference) -> None:
+        vertices = self._parts.vertices
+        gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
+        going = [(key, vertices.remove(key)) for _, key in sorted(gone, reverse=True)]
+        fresh = [self._add(key, graph.resources[key]) for key in found.added]
+        if found.shape:
+            vertices.connect(graph)
+            excused = self._parts.scheduler.excused
+            ready = vertices.count_waiting(self._watches.armed, excused)
+            self._parts.scheduler.reorder(ready)
+            for v in vertices.index.values():
+                self._modes.update(v)
+        for key, v in going:
+            self._leaving[key] = v
+            self._parts.scheduler.leave(v)
+        for key in found.changed:
+            self._change(vertices.index[key], graph.resources[key])
+        for v in fresh:
+            self._watches.begin(v)
+
+    def _add(self, key: str, resource: Resource) -> int:
+        scheduler, vertices = self._parts.scheduler, self._parts.vertices
+        if key in self._leaving:  # it comes back before it was gone
+            v = self._leaving.pop(key)
+            scheduler.leaving.discard(v)
+            vertices.index[key] = v
+            self._change(v, resource)
+            return v
+        v = vertices.add(key, resource)
+        self._watches.expect(v)
+        scheduler.active += 1
+        return v
+
+    def _change(self, v: int, new: Resource) -> None:
+        """Give the resource of `v` the params of `new`, now or after the run that is under way."""
+        scheduler = self._parts.scheduler
+        if self._parts.vertices.state[v] in (RUN, RERUN):
+            scheduler.after_run[v] = lambda: self._set(v, new)
+            scheduler.mark(v)
+        else:
+            self._set(v, new)
+            scheduler.mark(v)
+
+    def _set(self, v: int, new: Resource) -> None:
+        live = self._parts.vertices.resource[v]
+        changed = {f for f in new.__struct_fields__ if getattr(live, f) != getattr(new, f)}
+        for field in changed:
+            setattr(live, field, getattr(new, field))
+        live.memory.clear()
+        self._modes.update(v)
+        if "meta" in changed or live.meta.rewatch or changed & rewatched(type(live)):
+            self._watches.restart(v)
+
+
+_rewatched: dict[type[Resource], frozenset[str]] = {}
+
+
+def rewatched(kind: type[Resource]) -> frozenset[str]:
+    """Return the params of `kind` whose change needs the watch anew."""
+    if kind not in _rewatched:
+        _rewatched[kind] = frozenset(
+            field.name
+            for field in msgspec.structs.fields(kind)
+            if any(meta.extra and meta.extra.get("rewatch") for meta in _metas(field.type))
+        )
+    return _rewatched[kind]
+
+
+def _metas(annotated: object) -> list[msgspec.Meta]:
+    found = getattr(annotated, "__metadata__", ())
+    return [meta for meta in found if isinstance(meta, msgspec.Meta)]
+
+
+@contextmanager
+def _without_collector(added: int) -> Iterator[None]:
+    """Let no collector walk a large graph while it is built, nor ever again after that."""
+    if added < 1_000 or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()

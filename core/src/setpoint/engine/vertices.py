@@ -1,0 +1,159 @@
+"""The graph as the scheduler sees it: a vertex is an integer, its data lie in arrays indexed by it.
+
+What every vertex has lies in lists and bytearrays; what few have lies in dictionaries. No object, task, lock or queue
+per vertex: 100,000 of them cost about 300 bytes each and nothing while they are idle.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from setpoint.engine.states import DIRTY, GENERAL, GONE
+from setpoint.graph import Edge, Graph, Policy
+from setpoint.resource import Resource
+from setpoint.values import Ref, Text
+
+Check = Callable[[Any], Any]
+NOBODY: Any = None  # in the place of the resource of a vertex that left
+
+
+class Vertices:
+    """Arrays by vertex, and the sparse rest.
+
+    resource, check: the resource, and its kind's `check` function.
+    pred, succ: what it requires, and what requires it.
+    rank: its place in a topological order.
+    waiting: how many of `pred` have not passed yet, and 1 more until its watch has begun.
+    pending: 1 until it passed once, that is until what requires it may run.
+    state, mode: see `states`.
+    notify: vertex to its listeners, and what to do for each when it fails.
+    receives: vertex to its params that come from others.
+    senders: vertices somebody receives from.
+    """
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self.resource: list[Resource] = []
+        self.check: list[Check] = []
+        self.pred: list[tuple[int, ...]] = []
+        self.succ: list[tuple[int, ...]] = []
+        self.rank: list[int] = []
+        self.waiting: list[int] = []
+        self.pending = bytearray()
+        self.state = bytearray()
+        self.mode = bytearray()
+        self.notify: dict[int, dict[int, Policy]] = {}
+        self.receives: dict[int, Mapping[str, Ref | Text]] = {}
+        self.senders: dict[int, set[int]] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def add(self, key: str, resource: Resource) -> int:
+        """Return the vertex that now holds `resource`; it is dirty, pending, and waits for its watch."""
+        if self._free:
+            v = self._free.pop()
+            self.resource[v] = resource
+            self.waiting[v], self.pending[v] = 1, 1
+            self.state[v], self.mode[v] = DIRTY, GENERAL
+        else:
+            v = len(self.resource)
+            self.resource.append(resource)
+            self.check.append(type(resource).check)
+            self.pred.append(())
+            self.succ.append(())
+            self.rank.append(v)
+            self.waiting.append(1)
+            self.pending.append(1)
+            self.state.append(DIRTY)
+            self.mode.append(GENERAL)
+        self.check[v] = type(resource).check
+        self.index[key] = v
+        return v
+
+    def remove(self, key: str) -> int:
+        """Take `key` out of the graph; its vertex, which is returned, is kept until `release`."""
+        return self.index.pop(key)
+
+    def release(self, v: int) -> None:
+        """Give the number `v`, which is in the graph no more, to whom wants it."""
+        self.resource[v] = NOBODY
+        self.pred[v] = self.succ[v] = ()
+        self.state[v], self.pending[v] = GONE, 0
+        self._free.append(v)
+
+    def connect(self, graph: Graph) -> None:
+        """Take over edges, ranks and what travels along from `graph`, whose resources are all here.
+
+        Raises:
+            CycleError: the edges close a circle.
+
+        """
+        index = self.index
+        pred: dict[int, list[int]] = {}
+        succ: dict[int, list[int]] = {}
+        for first, then in graph.edges:
+            a, b = index[first], index[then]
+            succ.setdefault(a, []).append(b)
+            pred.setdefault(b, []).append(a)
+        order = ordered(index.values(), pred, succ)
+        if len(order) < len(index):
+            graph.order()  # finds the circle again, and says which
+        for place, v in enumerate(order):
+            self.rank[v] = place
+            self.pred[v] = tuple(pred[v]) if v in pred else ()
+            self.succ[v] = tuple(succ[v]) if v in succ else ()
+        self._travels(graph.edges.values(), graph.receives)
+
+    def _travels(
+        self, edges: Iterable[Edge], receives: Mapping[str, Mapping[str, Ref | Text]]
+    ) -> None:
+        index = self.index
+        self.notify, self.receives, self.senders = {}, {}, {}
+        for edge in edges:
+            if edge.notify:
+                self.notify.setdefault(index[edge.first], {})[index[edge.then]] = edge.notify
+        for key, wanted in receives.items():
+            v = self.receives_from(key, wanted)
+            self.receives[v] = wanted
+
+    def receives_from(self, key: str, wanted: Mapping[str, Ref | Text]) -> int:
+        """Note that the vertex of `key` receives `wanted`; return it."""
+        v = self.index[key]
+        for value in wanted.values():
+            for ref in value.refs if isinstance(value, Text) else (value,):
+                self.senders.setdefault(self.index[ref.sender], set()).add(v)
+        return v
+
+    def count_waiting(
+        self, armed: Callable[[int], bool], excused: Collection[tuple[int, int]]
+    ) -> list[int]:
+        """Count anew what every pending vertex waits for; return dirty ones that wait for nothing.
+
+        Args:
+            armed: whether the watch of a vertex has begun.
+            excused: pairs (first, then) of which the second does not wait for the first.
+
+        """
+        free = []
+        for v in self.index.values():
+            if self.pending[v]:
+                before = sum(self.pending[p] and (p, v) not in excused for p in self.pred[v])
+                self.waiting[v] = before + (not armed(v))
+                if not self.waiting[v] and self.state[v] == DIRTY:
+                    free.append(v)
+        return free
+
+
+def ordered(
+    vertices: Iterable[int], pred: Mapping[int, list[int]], succ: Mapping[int, list[int]]
+) -> list[int]:
+    """Return `vertices` so that each stands after what it requires; fewer if there is a circle."""
+    waiting = {v: len(before) for v, before in pred.items()}
+    order = [v for v in vertices if v not in waiting]
+    for v in order:  # grows while it is walked
+        for s in succ.get(v, ()):
+            waiting[s] -= 1
+            if not waiting[s]:
+                order.append(s)
+    return order

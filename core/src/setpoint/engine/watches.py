@@ -1,0 +1,162 @@
+"""Watches of vertices: begun before the first check, begun anew when they fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from setpoint.engine.events import Unwatched
+from setpoint.engine.outcomes import Outcomes
+from setpoint.engine.parts import Parts
+from setpoint.engine.states import GONE
+from setpoint.engine.timers import Timer
+from setpoint.resource import Resource
+from setpoint.watching import Subscription
+
+PATIENCE = (
+    5.0  # seconds in which a watch is to begin; after that its resource is checked all the same
+)
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a failed watch is begun anew
+
+
+class Watches:
+    """What is watched for each vertex: a subscription, a task, or a poll timer."""
+
+    def __init__(self, parts: Parts, outcomes: Outcomes) -> None:
+        self._parts, self._outcomes = parts, outcomes
+        self._subscriptions: dict[int, Subscription] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._timers: dict[int, Timer] = {}
+        self._pauses: dict[int, float] = {}
+        self._unarmed: set[int] = set()
+        self.failed: dict[int, str] = {}
+
+    def armed(self, v: int) -> bool:
+        """Whether the watch of `v` has begun, or is not waited for any more."""
+        return v not in self._unarmed
+
+    def expect(self, v: int) -> None:
+        """Note that the new vertex `v` is not to be checked before `begin` has had its effect."""
+        self._unarmed.add(v)
+
+    def begin(self, v: int) -> None:
+        """Begin the watch of the new vertex `v`, and arm it when that has happened."""
+        self._begin(v)
+
+    def restart(self, v: int) -> None:
+        """Begin the watch of `v` anew; what changed meanwhile is not missed."""
+        self._stop(v)
+        self._begin(v)
+        self._parts.scheduler.mark(v)
+
+    def end(self, v: int) -> None:
+        """Stop watching `v`, which left the graph."""
+        self._stop(v)
+        self._unarmed.discard(v)
+        self._pauses.pop(v, None)
+        self.failed.pop(v, None)
+
+    async def close(self) -> None:
+        """Stop all watches, and wait until they are gone."""
+        tasks = list(self._tasks.values())
+        for v in [*self._subscriptions, *self._tasks, *self._timers]:
+            self._stop(v)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, v: int) -> None:
+        parts = self._parts
+        resource = parts.vertices.resource[v]
+        if not parts.options.watch:
+            self._arm(v)
+        elif resource.meta.poll:
+            self._poll(v, resource.meta.poll)
+            self._arm(v)
+        elif type(resource).watch is Resource.watch and not parts.plugins.wraps("watch"):
+            self._arm(v)
+        else:
+            self._watch(v, resource)
+
+    def _watch(self, v: int, resource: Resource) -> None:
+        try:
+            events: Any = self._parts.plugins.bind(resource, "watch")()
+            if isinstance(events, Subscription):
+                events.start(partial(self._parts.scheduler.mark, v))
+                self._subscriptions[v] = events
+                self._arm(v)
+                return
+        except Exception as error:  # whatever a plugin raises, it is watched again later
+            self._broken(v, error)
+            return
+        self._tasks[v] = self._parts.loop.create_task(self._follow(v, events))
+        self._timers[v] = self._parts.timers.after(PATIENCE, lambda: self._impatient(v))
+
+    async def _follow(self, v: int, events: AsyncIterator[None]) -> None:
+        began = False
+        try:
+            async with aclosing(events) as stream:  # type: ignore[type-var]
+                async for _ in stream:
+                    if began:
+                        self._parts.scheduler.mark(v)
+                    else:
+                        began = True
+                        self._has_begun(v)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # as above, and a plugin's SystemExit too
+            self._tasks.pop(v, None)
+            self._broken(v, error)
+        else:
+            self._has_begun(v)
+
+    def _has_begun(self, v: int) -> None:
+        if v in self._timers:
+            self._timers.pop(v).cancel()
+        if self.armed(v):
+            self._parts.scheduler.mark(v)  # it was checked without a watch
+        self._arm(v)
+
+    def _arm(self, v: int) -> None:
+        self._pauses.pop(v, None)
+        self.failed.pop(v, None)
+        self._arm_only(v)
+
+    def _arm_only(self, v: int) -> None:
+        if v in self._unarmed:
+            self._unarmed.discard(v)
+            self._parts.scheduler.arm(v)
+
+    def _poll(self, v: int, seconds: float) -> None:
+        def tick() -> None:
+            self._parts.scheduler.mark(v)
+            self._poll(v, seconds)
+
+        self._timers[v] = self._parts.timers.after(seconds, tick)
+
+    def _impatient(self, v: int) -> None:
+        blamed = self._parts.plugins.blame(type(self._parts.vertices.resource[v]))
+        text = f"its watch has not begun after {PATIENCE:g} s (plugin {blamed}); checked without it"
+        self.failed[v] = text
+        self._outcomes.warn(v, text)
+        self._arm_only(v)
+
+    def _broken(self, v: int, error: BaseException) -> None:
+        parts = self._parts
+        if parts.vertices.state[v] == GONE:
+            return
+        pause = self._pauses.get(v) or parts.vertices.resource[v].meta.delay or FIRST_PAUSE
+        self._pauses[v] = min(pause * 2, LONGEST_PAUSE)
+        self.failed[v] = self._outcomes.explain(v, error)
+        parts.emit(Unwatched(parts.key(v), self.failed[v], pause))
+        if v in self._timers:
+            self._timers.pop(v).cancel()
+        self._timers[v] = parts.timers.after(pause, lambda: self.restart(v))
+        self._arm_only(v)
+
+    def _stop(self, v: int) -> None:
+        if v in self._subscriptions:
+            self._subscriptions.pop(v).stop()
+        if v in self._tasks:
+            self._tasks.pop(v).cancel()
+        if v in self._timers:
+            self._timers.pop(v).cancel()
