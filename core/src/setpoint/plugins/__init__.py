@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EntryPoint", "Plugins", "UnknownFactError", "UnknownKindError", "cache_file"]
 
+_WORDS = dict(zip(GROUPS, ("kind", "fact", "command", "wrapper"), strict=True))
 _Claims = dict[str, list[EntryPoint]]
 
 
@@ -242,7 +243,7 @@ class Plugins:
 
 def _called(group: str, name: str) -> str:
     """Return how a message names what `group` calls `name`: "kind file"."""
-    return f"{group.removeprefix('setpoint.').removesuffix('s')} {name}"
+    return f"{_WORDS[group]} {name}"
 
 
 def _refuse(origin: str, called: str, thing: object, faults: "Iterator[Fault]") -> None:

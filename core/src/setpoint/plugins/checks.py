@@ -85,7 +85,8 @@ def faults_of_fact(fact: object, name: str) -> Iterator[Fault]:
 def _shown(thing: object) -> str:
     if isinstance(thing, type):
         return f"the class {thing.__name__}"
-    return f"a {type(thing).__name__}"
+    name = type(thing).__name__
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def faults_of_contract(thing: object) -> Iterator[Fault]:
@@ -167,7 +168,8 @@ def _takes(function: FunctionType, count: int, names: tuple[str, ...]) -> bool:
     positional = code.co_varnames[: code.co_argcount]
     required = code.co_argcount - len(function.__defaults__ or ())
     keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or {})
-    return positional[1:count] == names and required <= count and not keywords
+    fits = len(positional) >= count and positional[1:count] == names
+    return fits and required <= count and not keywords
 
 
 def faults_of_form(verb: str, code: CodeType) -> Iterator[Fault]:

@@ -42,6 +42,9 @@ class UnknownFactError(SetpointError):
 
 def _message(what: str, name: str, installed: list[str], ours: dict[str, str]) -> str:
     """Return the message, with the distribution to install or the names that were perhaps meant."""
-    cure = f"install {ours[name]}" if name in ours else suggest(name, {*ours, *installed})
-    cure = cure or suggest(name, installed) or f"none of the {len(installed)} {what}s is like it"
-    return f"no installed plugin has a {what} {name!r}; {cure}"
+    near = suggest(name, {*ours, *installed})
+    if name in ours:
+        near = f"install {ours[name]}"
+    elif not near.startswith("did you mean"):
+        near = suggest(name, installed) or f"none of the {len(installed)} {what}s is like it"
+    return f"no installed plugin has a {what} {name!r}; {near}"

@@ -65,12 +65,13 @@ class Wrapper(NamedTuple):
         """Say in `error` that it came up in this function, unless it did so below `proceed`."""
         files = [link.tb_frame.f_code.co_filename for link in frames(error.__traceback__)]
         if __file__ not in files[1:]:  # what comes from below passed through a layer of this module
-            error.add_note(
-                f"in plugin {self.origin}: {self.name}: around {self.verb} ({self.place})"
-            )
+            whose = f"{self.name} of {self.origin}" if self.origin else self.name
+            error.add_note(f"in the wrapper {whose}, around {self.verb} ({self.place})")
 
     def _wrong(self, what: str, cure: str) -> PluginError:
-        return PluginError(self.origin, f"{self.name}: {self.verb} {what} ({self.place})", cure)
+        return PluginError(
+            self.origin, f"wrapper {self.name}: {self.verb} {what} ({self.place})", cure
+        )
 
 
 class Wrappers:
@@ -91,7 +92,7 @@ class Wrappers:
         """
         for fault in faults_of_wrapper(plugin):
             where = f" ({fault.place})" if fault.place else ""
-            raise PluginError(origin, f"plugin {name}: {fault.what}{where}", fault.cure)
+            raise PluginError(origin, f"wrapper {name}: {fault.what}{where}", fault.cure)
         if not self._manager.is_registered(plugin):
             key = str(len(self._named))
             self._named[key] = (name, origin)
