@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from setpoint.errors import JournalError
@@ -98,7 +99,7 @@ def open_database(path: str) -> "sqlite3.Connection":
         _refuse_network(path)
         if not os.path.lexists(path):
             _create(path)
-        _refuse_strange(path)
+        check_file(path)
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             check(database, path)
@@ -111,6 +112,21 @@ def open_database(path: str) -> "sqlite3.Connection":
     except (sqlite3.Error, OSError) as error:
         raise problem(path, error) from error
     return database
+
+
+def check_file(path: str) -> None:
+    """See that there is something at `path` that SQLite may open: it would take too much.
+
+    Raises:
+        JournalError: there is not.
+        OSError: nobody can tell.
+
+    """
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise damaged(path, "it is not a regular file")
+    if found.st_size == 0:  # SQLite would take it for a new database, and drop the -wal
+        raise damaged(path, "it is empty")
 
 
 def check(database: "sqlite3.Connection", path: str) -> None:
@@ -195,16 +211,6 @@ def _refuse_network(path: str) -> None:
         )
 
 
-def _refuse_strange(path: str) -> None:
-    import stat
-
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise damaged(path, "it is not a regular file")
-    if found.st_size == 0:  # SQLite would take it for a new database, and drop the -wal
-        raise damaged(path, "it is empty")
-
-
 def _create(path: str) -> None:
     """Make the database under another name first, so that a file at `path` is always whole."""
     import sqlite3
@@ -235,7 +241,10 @@ def _sync(directory: str) -> None:
 
 
 def _move_away(path: str) -> str:
+    import shlex
+
+    aside = shlex.quote(f"{path.removesuffix('.db')}.aside")
     return (
-        f"move it and its -wal and -shm away (mkdir {path}.old && mv {path}?* {path} {path}.old):"
+        f"move it and its -wal and -shm away (mkdir {aside} && mv {shlex.quote(path)}* {aside}):"
         " then owed refreshes and sent values are forgotten, nothing else"
     )

@@ -12,6 +12,7 @@ from setpoint.journal.database import (
     Debt,
     as_text,
     check,
+    check_file,
     problem,
     read_debts,
     read_intents,
@@ -62,8 +63,9 @@ def read_status(directory: Path) -> Status:
 
     path, lock = str(directory / "journal.db"), str(directory / "lock")
     try:
-        if not os.path.exists(path):
+        if not os.path.lexists(path):
             raise _none(path)
+        check_file(path)
         was_held = is_held(lock)
         database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
         try:
