@@ -1,0 +1,201 @@
+"""A plugin that somebody else wrote: built, installed next to our wheels, used, and uninstalled.
+
+The environment is an empty one without a network: our distributions and theirs are built from
+source, and the libraries they need are packed up again from the environment that the tests run in.
+"""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uv
+
+ROOT = Path(__file__).parents[1]
+OURS = ("core", "plugins/file", "plugins/noop")
+VERSION = importlib.metadata.version("setpoint")
+LIBRARIES = ("click", "msgspec", "pluggy", "pyyaml")
+
+
+class Environment:
+    """An empty virtual environment, and the wheels that can be installed in it."""
+
+    def __init__(self, folder: Path, wheels: Path) -> None:
+        self.python = folder / "bin" / "python"
+        self._wheels = wheels
+        self._run(uv.find_uv_bin(), "venv", "--python", sys.executable, str(folder))
+
+    def install(self, *names: str) -> None:
+        """Install distributions with all they depend on."""
+        self._uv("install", "--no-index", "--find-links", str(self._wheels), *names)
+
+    def uninstall(self, *names: str) -> None:
+        """Uninstall distributions."""
+        self._uv("uninstall", *names)
+
+    def run(self, program: str, *arguments: object, **variables: object) -> Any:
+        """Return what `program` prints last, read as JSON."""
+        command = (str(self.python), "-I", "-c", program, *map(str, arguments))
+        return json.loads(self._run(*command, **variables).splitlines()[-1])
+
+    def _uv(self, command: str, *arguments: str) -> None:
+        self._run(uv.find_uv_bin(), "pip", command, "--python", str(self.python), *arguments)
+
+    def _run(self, *command: str, **variables: object) -> str:
+        clean = {"PATH": os.defpath, "HOME": str(self._wheels), "UV_NO_CONFIG": "1"}
+        offline = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(self._wheels / "cache")}
+        given = {name: str(value) for name, value in variables.items()}
+        ran = subprocess.run(
+            command,
+            cwd=self._wheels,
+            env={**clean, **offline, **given},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+
+def build(source: Path, wheels: Path) -> None:
+    """Build the wheel of the distribution whose source is in `source`."""
+    program = "import sys; from flit_core.buildapi import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, str(wheels)], cwd=source, check=True)
+
+
+def pack(name: str, wheels: Path) -> None:
+    """Pack the installed distribution `name` up as the wheel it was installed from."""
+    distribution = importlib.metadata.distribution(name)
+    tag = next(
+        line.removeprefix("Tag: ")
+        for line in str(distribution.read_text("WHEEL")).splitlines()
+        if line.startswith("Tag: ")
+    )
+    files = [file for file in distribution.files or () if file.parts[0] != ".."]
+    stem = f"{name.replace('-', '_')}-{distribution.version}"
+    with zipfile.ZipFile(wheels / f"{stem}-{tag}.whl", "w") as wheel:
+        for file in files:
+            if file.suffix != ".pyc" and file.name != "RECORD":
+                wheel.write(str(file.locate()), str(file))
+        record = next(file for file in files if file.name == "RECORD")
+        names = [f"{written},,\n" for written in (*wheel.namelist(), record)]
+        wheel.writestr(str(record), "".join(names))
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    for source in OURS:
+        build(ROOT / source, folder)
+    build(Path(__file__).parent / "third_party" / "acme", folder)
+    for name in LIBRARIES:
+        pack(name, folder)
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path, wheels: Path) -> Environment:
+    made = Environment(tmp_path / "venv", wheels)
+    made.install("setpoint", "setpoint-file", "setpoint-noop")
+    return made
+
+
+LIST = """
+import json, sys
+from pathlib import Path
+from setpoint.plugins import Plugins
+
+plugins = Plugins(cache=Path(sys.argv[1]))
+print(json.dumps({
+    "kinds": {name: point.origin for name, point in plugins.kinds().items()},
+    "imported": sorted({"acme", "setpoint_file"} & set(sys.modules)),
+}))
+"""
+
+CHECK = """
+import asyncio, json, sys
+from setpoint.plugins import Plugins
+
+plugins = Plugins()
+kind = plugins.kind(sys.argv[1])
+resource = kind(sys.argv[2], **json.loads(sys.argv[3]))
+changes = asyncio.run(plugins.bind(resource, "check_apply")(apply=True))
+print(json.dumps({
+    "changes": [str(change) for change in changes],
+    "blame": plugins.blame(kind),
+    "wrapped": plugins.wraps("check_apply"),
+    "problems": [str(problem) for problem in plugins.problems],
+}))
+"""
+
+ASK = """
+import json
+from setpoint.plugins import Plugins, UnknownKindError
+
+plugins = Plugins()
+try:
+    plugins.kind("acme")
+except UnknownKindError as error:
+    print(json.dumps({"message": str(error), "wrapped": plugins.wraps("check_apply")}))
+"""
+
+
+def check(
+    environment: Environment, audit: Path, kind: str, name: Path, **params: object
+) -> Mapping[str, Any]:
+    """Check and repair one resource in `environment`, with the wrappers that are installed there."""
+    found: Mapping[str, Any] = environment.run(
+        CHECK, kind, name, json.dumps(params), ACME_AUDIT=audit
+    )
+    return found
+
+
+def test_a_plugin_of_somebody_else_is_found_run_and_gone_again(
+    environment: Environment, tmp_path: Path
+) -> None:
+    cache, audit, path = tmp_path / "cache" / "plugins", tmp_path / "audit", tmp_path / "greeting"
+    ours = {kind: f"setpoint-{kind} {VERSION}" for kind in ("file", "noop")}
+    assert environment.run(LIST, cache) == {"kinds": ours, "imported": []}
+
+    environment.install("acme")
+    theirs = {"acme": "acme 1.2.3"}
+    assert environment.run(LIST, cache) == {"kinds": {**ours, **theirs}, "imported": []}
+    first = check(environment, audit, "acme", path, line="hello")
+    assert first == {
+        "changes": ["line: None -> 'hello'"],
+        "blame": "acme 1.2.3 (acme/__init__.py:11)",
+        "wrapped": True,
+        "problems": [],
+    }
+    assert path.read_text() == "hello\n"
+    second = check(environment, audit, "acme", path, line="hello")
+    assert second["changes"] == []
+    check(environment, audit, "noop", tmp_path)
+    assert audit.read_text().splitlines() == [
+        f"acme {path} apply=True changes=1",
+        f"acme {path} apply=True changes=0",
+        f"noop {tmp_path} apply=True changes=0",
+    ]
+
+    environment.uninstall("acme")
+    assert environment.run(LIST, cache) == {"kinds": ours, "imported": []}
+    assert environment.run(ASK) == {
+        "message": "no installed plugin has a kind 'acme'; known: file, noop",
+        "wrapped": False,
+    }
+    assert check(environment, audit, "noop", tmp_path)["wrapped"] is False
+    assert len(audit.read_text().splitlines()) == 3
+
+
+def test_a_wheel_brings_what_it_needs_and_no_tests(wheels: Path) -> None:
+    for wheel in wheels.glob("setpoint*.whl"):
+        with zipfile.ZipFile(wheel) as opened:
+            names = opened.namelist()
+        assert not [name for name in names if "test_" in name], wheel.name
+        assert [name for name in names if name.endswith("/METADATA")], wheel.name
