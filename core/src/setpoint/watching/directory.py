@@ -1,0 +1,260 @@
+"""Directories: as the kernel knows them (`Watch`), and as paths lead to them (`Directory`)."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from setpoint.watching.inotify import ENTRIES, FULL, LISTING, NAMES, RENAMED, padded, silence
+
+if TYPE_CHECKING:
+    from setpoint.watching.leaf import Inside
+    from setpoint.watching.tree import Tree
+
+# Nothing is there that could be watched; whatever changes that has an event in the parent.
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+LIMITS = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+MAX_LINKS = 40  # how many the kernel follows in one path
+
+
+class Entry(Protocol):
+    """Who wants to hear of a name in a directory, or of all of them."""
+
+    @property
+    def changed(self) -> Callable[[], None]:
+        """What to call at once when an event is read."""
+
+    @property
+    def depth(self) -> int:
+        """How many directories are above; those above are looked at first."""
+
+    def look(self, mask: int) -> bool:
+        """See what is there now, when all events are read; whether that is news to be told.
+
+        mask: the events since the last look; 0 when this is the first one.
+        """
+
+    def dependants(self) -> "Iterator[Entry]":
+        """Yield those who have to look after this one did."""
+
+
+Hit = Entry | tuple[Entry, ...] | None
+
+
+def entries_of(hit: Hit) -> tuple[Entry, ...]:
+    """Return the entries in what a table holds for a name."""
+    if hit is None:
+        return ()
+    return hit if isinstance(hit, tuple) else (hit,)
+
+
+class Watch:
+    """A directory's inode with a kernel watch, shared by all paths that lead to it."""
+
+    __slots__ = ("directories", "mask", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.mask = 0
+        self.directories: list[Directory] = []
+
+    def finder(self) -> Callable[[bytes], Hit]:
+        """Return what gives the entries for a name; for one path it is its table's own `get`."""
+        if len(self.directories) == 1 and not self.directories[0].insiders:
+            return self.directories[0].table.get
+        return self._find
+
+    def _find(self, name: bytes) -> Hit:
+        hits: list[Entry] = []
+        for directory in self.directories:
+            hits += entries_of(directory.table.get(name))
+            if name:
+                hits += directory.insiders
+        return tuple(hits)
+
+
+class Directory:
+    """A path that is, or may become, a directory; it is itself an entry of its parent.
+
+    It depends on its parent, and if it is a link on the directory that the link names. Whenever one
+    of these had an event this one looks where its path leads, and moves its watch there.
+
+    table: name to those who want to hear of it; b"" is the name of the directory itself.
+    insiders: those who want to hear of every name.
+    blind: why nothing is heard and it is polled instead: "limit", "denied", "remote" or "pseudo".
+    followers: the links that lead here.
+    """
+
+    __slots__ = (
+        "blind", "children", "depth", "followers", "hops", "insiders", "leaves", "name", "parent",
+        "path", "seen", "table", "target", "tree", "watch",
+    )  # fmt: skip
+
+    def __init__(self, tree: "Tree", parent: "Directory | None", name: str) -> None:
+        self.tree, self.parent, self.name = tree, parent, name
+        self.path: str = f"{parent.path.rstrip('/')}/{name}" if parent else "/"
+        self.depth: int = parent.depth + 1 if parent else 0
+        self.table: dict[bytes, Entry | tuple[Entry, ...]] = {b"": self}
+        self.children: dict[str, Directory] = {}
+        self.followers: set[Directory] = set()
+        self.insiders: tuple[Inside, ...] = ()
+        self.target: Directory | None = None
+        self.watch: Watch | None = None
+        self.leaves = self.hops = 0
+        self.blind = ""
+        self.seen = False
+
+    def changed(self) -> None:
+        """Look again with everything below, also for what does not rename: a permission."""
+        self.tree.mark(self, RENAMED)
+
+    def dependants(self) -> Iterator[Entry]:
+        """Yield what is below, and the links that lead here."""
+        yield from self.children.values()
+        yield from self.followers
+        yield from self.insiders
+        for hit in self.table.values():
+            yield from (entry for entry in entries_of(hit) if not isinstance(entry, Directory))
+
+    def entries(self, key: bytes) -> tuple[Entry, ...]:
+        """Return those who want to hear of the name `key`; of `LISTING`, of every name."""
+        return self.insiders if key == LISTING else entries_of(self.table.get(key))
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Let `entry` hear of the name `key`."""
+        old = self.table.get(key)
+        self.table[key] = (*entries_of(old), entry) if old else entry
+        if self.blind:
+            self.tree.poller.remember(self, key)
+
+    def take(self, key: bytes, entry: Entry) -> None:
+        """Let `entry` hear of the name `key` no more."""
+        left = tuple(other for other in entries_of(self.table.get(key)) if other is not entry)
+        if left:
+            self.table[key] = left if len(left) > 1 else left[0]
+        else:
+            self.table.pop(key, None)
+
+    def admit(self, inside: "Inside") -> None:
+        """Let `inside` hear of every name."""
+        self._let_in((*self.insiders, inside))
+        if self.blind:
+            self.tree.poller.remember(self, LISTING)
+        self.widen()
+
+    def expel(self, inside: "Inside") -> None:
+        """Let `inside` hear no more."""
+        self._let_in(tuple(other for other in self.insiders if other is not inside))
+
+    def _let_in(self, insiders: "tuple[Inside, ...]") -> None:
+        self.insiders = insiders
+        if self.watch:
+            self.tree.listen(self.watch)
+
+    @property
+    def wanted(self) -> int:
+        """The mask of events that those who listen here need."""
+        mask = FULL if self.leaves else NAMES
+        for inside in self.insiders:
+            mask |= FULL if inside.recursive else ENTRIES
+        return mask
+
+    def widen(self) -> None:
+        """See that what is wanted now is heard."""
+        if not self.seen:
+            return  # it is about to look
+        if self.watch and self.wanted & ~self.watch.mask:
+            before = self.watch
+            self.arm()
+            if self.watch is not before:
+                self.changed()
+
+    def look(self, mask: int) -> bool:
+        """Follow the path anew. What differs is told to those below, so it is no news itself."""
+        before = (self.target, self.watch, self.blind)
+        self._follow()
+        self.arm()
+        if before != (self.target, self.watch, self.blind):
+            for follower in self.followers:
+                self.tree.mark(follower, mask)
+            if self.seen and not mask:
+                self.changed()
+        self.seen = True
+        return False
+
+    def _follow(self) -> None:
+        """Make the directory that the link here names, if it is one, tell this one."""
+        link = self._link()
+        parent, before = self.parent, self.target
+        if not link or parent is None or parent.hops >= MAX_LINKS:
+            self.target, self.hops = None, parent.hops if parent else 0
+        else:
+            self.target = self.tree.walk(os.path.join(parent.path, link))
+            start = parent.hops if link.startswith("/") else 0
+            self.hops = min(start + 1 + self.target.hops, MAX_LINKS)
+        if self.target is not before:
+            if self.target:
+                self.target.followers.add(self)
+            if before:
+                before.followers.discard(self)
+                self.tree.release(before)
+
+    def _link(self) -> str:
+        if self.parent is None or self.name == ".." or not self.parent.is_there:
+            return ""
+        try:
+            return os.readlink(self.path)
+        except OSError:
+            return ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the path led to a directory when it was looked at."""
+        return self.watch is not None or self.blind != ""
+
+    def arm(self) -> None:
+        """Watch the directory that the path leads to, with all that is wanted; else poll it."""
+        found, blind = None, ""
+        if self.parent is None or self.parent.is_there:
+            try:
+                found = self.tree.watch(self.path, self.wanted)
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    blind = "limit" if error.errno in LIMITS else "denied"
+                    self.tree.refused(error)
+        if found is not self.watch:
+            self._move(found)
+        if found or blind:
+            blind = blind or silence(self.path)
+        self._poll(blind)
+
+    def _move(self, watch: Watch | None) -> None:
+        if self.watch:
+            self.tree.leave(self.watch, self)
+        self.watch = watch
+        if watch:
+            watch.directories.append(self)
+            self.tree.listen(watch)
+
+    def _poll(self, blind: str) -> None:
+        self.blind = blind
+        if blind:
+            self.tree.poller.begin(self)
+        else:
+            self.tree.poller.end(self)
+
+    def drop(self) -> "list[Directory]":
+        """Give back everything; return those who may be of no use now. Root stays, unwatched."""
+        near = [*self.children.values(), *self.followers]
+        if self.target:
+            self.target.followers.discard(self)
+            near.append(self.target)
+        if self.parent:
+            self.parent.children.pop(self.name, None)
+            self.parent.take(padded(self.name), self)
+            near.append(self.parent)
+        self.target, self.seen = None, False
+        self._move(None)
+        self._poll("")
+        self.tree.forget(self)
+        return near

@@ -1,0 +1,221 @@
+"""The tree of directories that lead to what is subscribed, and how events travel in it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from setpoint.watching.directory import LIMITS, Directory, Entry, Hit, Watch
+from setpoint.watching.inotify import HEADER, ISDIR, MASK_ADD, RENAMED, Inotify, padded
+from setpoint.watching.polling import Poller
+
+
+class Tree:
+    """All directories of one watcher, from the root, and the kernel watches on them.
+
+    An event is a look-up in the table of its watch and a call. If a name may stand for something
+    else now, its entries are *stale*. When all events are read, the tree is *settled*: what is
+    stale looks at the file system, and after it all that depends on it, parents first. A watch is
+    in place before what is in its directory is looked at, so whatever happens after a look has an
+    event, and once nothing happens any more every watch is where its path leads.
+
+    stale: what has to look, with the events that made it so; 0 for what has never looked.
+    overflows: how often the kernel's queue was full; everything is told to look again then.
+    """
+
+    def __init__(self, inotify: Inotify, poller: Poller, refused: Callable[[int], None]) -> None:
+        self._inotify, self._refused = inotify, refused
+        self.poller = poller
+        self._watches: dict[int, Watch] = {}
+        self._find: dict[int, Callable[[bytes], Hit]] = {-1: self._overflowed}
+        self.root = Directory(self, None, "")
+        self.stale: dict[Entry, int] = {}
+        self.overflows = 0
+
+    def walk(self, path: str) -> Directory:
+        """Return the directory of the absolute `path`; what is new of it looks when settling."""
+        directory = self.root
+        if not directory.seen:
+            self.mark(directory, 0)
+        for name in path.split("/"):
+            if name and name != ".":
+                directory = directory.children.get(name) or self._grow(directory, name)
+        return directory
+
+    def _grow(self, parent: Directory, name: str) -> Directory:
+        child = parent.children[name] = Directory(self, parent, name)
+        parent.put(padded(name), child)
+        self.mark(child, 0)
+        return child
+
+    def mark(self, entry: Entry, mask: int) -> None:
+        """Let `entry`, and then what depends on it, look when the tree is settled."""
+        self.stale[entry] = self.stale.get(entry, 0) | mask
+
+    def forget(self, entry: Entry) -> None:
+        """Let `entry` not look: it left."""
+        self.stale.pop(entry, None)
+
+    def dispatch(self, events: bytes) -> None:
+        """Call those whom `events` are for, and mark what may be something else now."""
+        find, unpack = self._find, HEADER.unpack_from
+        at, end = 0, len(events)
+        while at < end:
+            watch, mask, _, length = unpack(events, at)
+            start = at + 16
+            at = start + length
+            try:
+                hit = find[watch](events[start:at])
+            except KeyError:
+                continue  # the watch was removed after this event
+            if hit is None:
+                continue
+            for entry in hit if isinstance(hit, tuple) else (hit,):
+                if mask & RENAMED:
+                    self.mark(entry, mask)
+                self.tell(entry)
+
+    def tell(self, entry: Entry) -> None:
+        """Call `entry`; a fault in there is reported by the loop and is nobody else's."""
+        try:
+            entry.changed()
+        except Exception as error:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a subscriber of a watched path failed", "exception": error}
+            )
+
+    def settle(self) -> None:
+        """Let everything stale look, until nothing is; then tell those for whom that is news."""
+        news: dict[Entry, None] = {}
+        while self.stale:
+            batch = self._affected(news)
+            self.stale.clear()
+            for entry in sorted(batch, key=lambda entry: entry.depth):
+                if not self._is_gone(entry) and entry.look(batch[entry]) and batch[entry]:
+                    news[entry] = None
+        for entry in news:
+            self.tell(entry)
+
+    def _affected(self, news: dict[Entry, None]) -> dict[Entry, int]:
+        """Return all that is stale or depends on it; put into `news` whom events reach that way."""
+        found = dict(self.stale)
+        queue = list(found)
+        while queue:
+            entry = queue.pop()
+            mask = found[entry] and RENAMED | ISDIR
+            for dependant in entry.dependants():
+                if dependant not in found or mask & ~found[dependant]:
+                    found[dependant] = found.get(dependant, 0) | mask
+                    queue.append(dependant)
+                if mask and not isinstance(dependant, Directory):
+                    news[dependant] = None
+        return found
+
+    def _overflowed(self, _: bytes) -> Hit:
+        self.overflows += 1
+        return self.root
+
+    # What directories use to place their watches.
+
+    def watch(self, path: str, mask: int) -> Watch:
+        """Return the watch on the directory at `path`, which hears of at least `mask` from now on.
+
+        Raises:
+            OSError: nothing to watch is there, or the kernel gives no more watches.
+
+        """
+        number = self._inotify.add(path, mask | MASK_ADD)
+        watch = self._watches.get(number)
+        if watch is None:
+            watch = self._watches[number] = Watch(number)
+        watch.mask |= mask
+        return watch
+
+    def listen(self, watch: Watch) -> None:
+        """Look names up anew in `watch`: those who listen there are others than before."""
+        self._find[watch.number] = watch.finder()
+
+    def leave(self, watch: Watch, directory: Directory) -> None:
+        """Take `directory` from `watch`; the last one ends it."""
+        watch.directories.remove(directory)
+        if watch.directories:
+            self.listen(watch)
+        else:
+            del self._watches[watch.number], self._find[watch.number]
+            self._inotify.remove(watch.number)
+
+    def narrow(self, directory: Directory) -> None:
+        """Hear no more than is wanted of the directory; its other entries wake nobody then."""
+        watch = directory.watch
+        wanted = 0
+        for other in watch.directories if watch else ():
+            wanted |= other.wanted
+        if watch is None or wanted == watch.mask:
+            return
+        try:
+            number = self._inotify.add(directory.path, wanted)
+        except OSError:
+            return  # it is gone, and has an event that says so
+        if number == watch.number:
+            watch.mask = wanted
+        else:
+            self._restore(number)
+
+    def _restore(self, number: int) -> None:
+        """Undo that a path led to another directory, whose mask was narrowed by mistake."""
+        watch = self._watches.get(number)
+        if watch is None:
+            self._inotify.remove(number)
+            return
+        watch.mask = 0
+        for directory in watch.directories:
+            directory.changed()
+        self.settle()
+
+    def refused(self, error: OSError) -> None:
+        """Report that the kernel gave no watch, if that is for a limit that can be raised."""
+        if error.errno in LIMITS:
+            self._refused(error.errno)
+
+    def release(self, directory: Directory) -> None:
+        """Drop `directory` if no subscription needs it, and then those that it was needed for."""
+        queue = [directory]
+        while queue:
+            place = queue.pop()
+            if self._is_gone(place):
+                continue
+            if _is_needed(place):
+                self.narrow(place)
+            else:
+                queue += place.drop()
+
+    def _is_gone(self, entry: Entry) -> bool:
+        if not isinstance(entry, Directory):
+            return False
+        parent = entry.parent
+        return parent is not None and parent.children.get(entry.name) is not entry
+
+    def close(self) -> None:
+        """Forget everything: the descriptor is closed, and no watch is left."""
+        self.poller.close()
+        for watch in self._watches.values():
+            for directory in watch.directories:
+                directory.watch = None
+        self._watches.clear()
+        self._find.clear()
+        self.stale.clear()
+
+
+def _is_needed(directory: Directory) -> bool:
+    """Whether a subscription is in the directory, below it, or beyond a link that leads to it."""
+    seen: set[Directory] = set()
+    paths: list[Iterator[Directory]] = [iter((directory,))]
+    while paths:
+        place = next(paths[-1], None)
+        if place is None:
+            paths.pop()
+        elif place not in seen:
+            if place.leaves or place.insiders:
+                return True
+            seen.add(place)
+            paths.append(chain(place.children.values(), place.followers))
+    return False

@@ -1,0 +1,237 @@
+"""Random scripts of changes against a simple model: what looks different afterwards was told.
+
+`SETPOINT_EXAMPLES=100000 pytest core/tests/test_watching_model.py --timeout 0` runs it long.
+"""
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from setpoint.clock import Clock
+from setpoint.watching import Watcher
+
+EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "60"))
+NAMES = ("a", "b", "c")
+LINKS = ("a", "b/c", "../a", "a/b/c", ".", "..", "a/../b", "{root}/b", "{root}/c/a", "b/../../c")
+PATHS = [
+    "/".join(parts) for parts in (*((n,) for n in NAMES), *((n, m) for n in NAMES for m in NAMES))
+] + ["a/b/c", "a/b/a", "b/c/a", "c/a/b", "a/..", "b/../c", "a/b/../c"]
+RECURSIVE = ("a", "b/c", ".")
+
+Step = tuple[str, ...]
+places = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
+steps = st.one_of(
+    st.tuples(st.sampled_from(("write", "replace", "make", "remove", "chmod")), places),
+    st.tuples(st.sampled_from(("rename", "exchange")), places, places),
+    st.tuples(st.just("link"), places, st.sampled_from(LINKS)),
+    st.just(("look",)),
+)
+scripts = st.lists(steps, min_size=1, max_size=14)
+
+
+def write(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("more")
+
+
+def replace(path: Path) -> None:
+    fresh = path.with_name(".fresh")
+    fresh.write_text("fresh")
+    fresh.rename(path)
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def exchange(one: Path, other: Path) -> None:
+    aside = one.with_name(".aside")
+    one.rename(aside)
+    try:
+        other.rename(one)
+    finally:
+        aside.rename(other)
+
+
+def run(root: Path, step: Step) -> None:
+    """Do one step; one that is impossible now does nothing, or a part."""
+    what, *rest = step
+    path = root / rest[0]
+    with suppress(OSError, shutil.Error):
+        match what:
+            case "write":
+                write(path)
+            case "replace":
+                replace(path)
+            case "make":
+                path.mkdir(parents=True)
+            case "remove":
+                remove(path)
+            case "chmod":
+                path.chmod(path.stat().st_mode ^ 0o040)
+            case "rename":
+                path.rename(root / rest[1])
+            case "exchange":
+                exchange(path, root / rest[1])
+            case "link":
+                path.symlink_to(rest[1].format(root=root))
+
+
+def seen(path: str) -> object:
+    """Return all that a resource at `path` could see."""
+    found: list[object] = []
+    for look in (os.lstat, os.stat):
+        try:
+            s = look(path)
+            found.append((s.st_ino, s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
+        except OSError as error:
+            found.append(error.errno)
+    with suppress(OSError):
+        found.append(os.readlink(path))
+    with suppress(OSError):
+        found.append(
+            sorted(
+                (e.name, e.inode(), e.stat(follow_symlinks=False).st_mode) for e in os.scandir(path)
+            )
+        )
+    return found
+
+
+def seen_below(path: str) -> object:
+    """Return all that is at `path` and below."""
+    found = {path: seen(path)}
+    for top, directories, files in os.walk(path):
+        for name in directories + files:
+            found[f"{top}/{name}"] = seen_itself(f"{top}/{name}")
+    return found
+
+
+def seen_itself(path: str) -> object:
+    with suppress(OSError):
+        s = os.lstat(path)
+        if not stat.S_ISDIR(s.st_mode):
+            return (s.st_ino, s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+        return (s.st_ino, s.st_mode)
+    return None
+
+
+class Watched:
+    """Every path of the model, subscribed, with what was seen of it when it was last told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.watcher = Watcher(Clock())
+        self.told: set[tuple[str, bool]] = set()
+        self.all = [(path, False) for path in PATHS] + [(path, True) for path in RECURSIVE]
+        for key in self.all:
+            path, recursive = key
+            self.watcher.path(root / "tree" / path, recursive=recursive).start(self.teller(key))
+        self.before = self.observe()
+
+    def teller(self, key: tuple[str, bool]) -> Callable[[], None]:
+        return lambda: self.told.add(key)
+
+    def observe(self) -> dict[tuple[str, bool], object]:
+        tree = self.root / "tree"
+        return {
+            (path, below): (seen_below if below else seen)(f"{tree}/{path}")
+            for path, below in self.all
+        }
+
+    async def emptied(self) -> None:
+        """Wait until every event up to now was read."""
+        read = asyncio.Event()
+        fence = self.watcher.path(self.root / "fence")
+        fence.start(read.set)
+        (self.root / "fence").touch()
+        await read.wait()
+        await asyncio.sleep(0)  # it was called while events were read; now all is settled
+        fence.stop()
+
+    async def compare(self) -> None:
+        """Check that all that looks different now was told."""
+        await self.emptied()
+        now = self.observe()
+        missed = [key for key in self.all if now[key] != self.before[key] and key not in self.told]
+        assert not missed
+        self.before = now
+        self.told.clear()
+
+
+@contextmanager
+def new_root() -> Iterator[Path]:
+    """Yield a directory so deep that no link in the tree leads out of what is removed afterwards."""
+    top = Path(tempfile.mkdtemp(prefix="setpoint-watching-", dir="/dev/shm"))
+    root = top / "d/d/d/d/d/d/d/d/d/d/d/d"
+    (root / "tree").mkdir(parents=True)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(top)
+
+
+async def follow(root: Path, script: list[Step]) -> None:
+    watched = Watched(root)
+    try:
+        for step in script:
+            if step == ("look",):
+                await watched.compare()
+            else:
+                run(root / "tree", step)
+        await watched.compare()
+        await probe(watched)
+    finally:
+        watched.watcher.close()
+
+
+async def race(root: Path, before: list[Step], script: list[Step]) -> None:
+    """Let the script run in a thread while events are read."""
+    for step in before:
+        if step != ("look",):
+            run(root / "tree", step)
+    watched = Watched(root)
+
+    def play() -> None:
+        for step in script:
+            if step != ("look",):
+                run(root / "tree", step)
+
+    try:
+        await asyncio.to_thread(play)
+        await watched.compare()
+        await probe(watched)
+    finally:
+        watched.watcher.close()
+
+
+async def probe(watched: Watched) -> None:
+    """Change each file that can be reached: every watch is where its path leads."""
+    for path, _ in watched.all:
+        with suppress(OSError):
+            write(watched.root / "tree" / path)
+    await watched.compare()
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(script=scripts)
+def test_whatever_looks_different_was_told(script: list[Step]) -> None:
+    with new_root() as root:
+        asyncio.run(follow(root, script))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(before=scripts, script=scripts)
+def test_nothing_is_missed_while_things_change_under_the_reader(
+    before: list[Step], script: list[Step]
+) -> None:
+    with new_root() as root:
+        asyncio.run(race(root, before, script))
