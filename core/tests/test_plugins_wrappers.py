@@ -302,8 +302,9 @@ async def test_a_plain_wrapper_that_returns_nothing_is_named(plugins: Plugins) -
         return None
 
     plugins.register(module("forgetful", refresh=refresh))
-    with pytest.raises(PluginError, match="refresh returned None, nothing to await"):
+    with pytest.raises(PluginError, match="refresh returned None, not an awaitable") as caught:
         await plugins.bind(Lamp("hall"), "refresh")()
+    assert not hasattr(caught.value, "__notes__")
 
 
 async def test_a_kind_that_returns_nothing_is_named_rather_than_its_wrapper(

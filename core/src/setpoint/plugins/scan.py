@@ -57,18 +57,18 @@ def scan(directory: str) -> Found:
     except OSError:
         return Found()
     distributions: dict[str, None] = {}
-    entries: list[Entry] = []
-    garbled: list[Garbled] = []
+    rows: list[Entry | Garbled] = []
     settled = True
     for info in names:
         name, version = _identity(info)
         if not name or name in distributions:
             continue
         distributions[name] = None
-        settled = settled and not (info.endswith(".egg-info") and not version)
-        for row in _read(f"{directory}/{info}", name, version):
-            (entries if isinstance(row, Entry) else garbled).append(row)  # type: ignore[arg-type]
-    return Found(tuple(distributions), tuple(entries), tuple(garbled), settled)
+        settled = settled and bool(version)  # an egg-info in a source tree has none in its name
+        rows += _read(f"{directory}/{info}", name, version)
+    entries = tuple(row for row in rows if isinstance(row, Entry))
+    garbled = tuple(row for row in rows if isinstance(row, Garbled))
+    return Found(tuple(distributions), entries, garbled, settled)
 
 
 def merge(found: Iterable[Found]) -> Found:
@@ -146,9 +146,9 @@ def parse(text: str, distribution: str, version: str) -> Iterator[Entry | Garble
 
 def _misspelled(line: str, group: str) -> str:
     """Return what is wrong with the head `line` of a group, "" if nothing is."""
-    if not group.startswith("setpoint.") or group in GROUPS:
-        return "" if line.endswith("]") or group not in GROUPS else f"must end with ], not {line!r}"
-    near = difflib.get_close_matches(group, GROUPS, 1, 0.9)
+    if group in GROUPS:
+        return "" if line.endswith("]") else f"must end with ], not {line!r}"
+    near = group.startswith("setpoint.") and difflib.get_close_matches(group, GROUPS, 1, 0.9)
     return f"there is no group {group!r}, did you mean {near[0]!r}?" if near else ""
 
 

@@ -46,20 +46,16 @@ class Wrapper(NamedTuple):
     origin: str  # its distribution and version
     place: str  # file:line
 
-    def checked(self, value: Any) -> Any:
-        """Return `value`, what the function returned, if the verb can return that."""
-        wanted, words = _RETURNS.get(self.verb, (object, ""))
-        if isinstance(value, wanted):
-            return value
-        raise self._wrong(f"returned {value!r}, not {words}", "return what proceed() gives")
-
     def awaitable(self, value: Any) -> Any:
         """Return `value`, what the function returned, if it can be awaited."""
         if hasattr(value, "__await__"):
             return value
-        raise self._wrong(
-            f"returned {value!r}, nothing to await", "return proceed(), or make it `async def`"
-        )
+        raise self.refused(value, "an awaitable", "return proceed(), or use async def")
+
+    def refused(self, value: Any, wanted: str, cure: str) -> PluginError:
+        """Return the error that the function returned `value`."""
+        what = f"wrapper {self.name}: {self.verb} returned {value!r}, not {wanted}"
+        return PluginError(self.origin, f"{what} ({self.place})", cure)
 
     def blame(self, error: Exception) -> None:
         """Say in `error` that it came up in this function, unless it did so below `proceed`."""
@@ -67,11 +63,6 @@ class Wrapper(NamedTuple):
         if __file__ not in files[1:]:  # what comes from below passed through a layer of this module
             whose = f"{self.name} of {self.origin}" if self.origin else self.name
             error.add_note(f"in the wrapper {whose}, around {self.verb} ({self.place})")
-
-    def _wrong(self, what: str, cure: str) -> PluginError:
-        return PluginError(
-            self.origin, f"wrapper {self.name}: {self.verb} {what} ({self.place})", cure
-        )
 
 
 class Wrappers:
@@ -105,8 +96,10 @@ class Wrappers:
         wrappers = self.around[verb]
         if not wrappers:
             return method
-        layer = _at_once if verb == "watch" else _awaited
-        inner = method if verb == "watch" else _innermost(resource, verb, method)
+        if verb == "watch":
+            inner, layer = method, _at_once
+        else:
+            inner, layer = _innermost(resource, verb, method), _awaited
         for wrapper in wrappers:
             inner = layer(wrapper, resource, inner)
         return inner
@@ -121,9 +114,8 @@ class Wrappers:
 def _innermost(resource: Resource, verb: str, method: _Verb) -> _Verb:
     """Return the coroutine function that runs `method`, in a worker thread if it is a plain one."""
     wanted, words = _RETURNS.get(verb, (object, ""))
-    started = (
-        method if inspect.iscoroutinefunction(method) else partial(_threaded, resource, method)
-    )
+    is_plain = not inspect.iscoroutinefunction(method)
+    started = partial(_threaded, resource, method) if is_plain else method
 
     async def run(*args: Any, **given: Any) -> Any:
         value = await started(*args, **given)
@@ -140,21 +132,22 @@ async def _threaded(resource: Resource, method: _Verb, *args: Any, **given: Any)
 
 def _awaited(wrapper: Wrapper, resource: Resource, inner: _Verb) -> _Verb:
     """Return the coroutine function that is `wrapper` around `inner`."""
-    names, argnames, function = (
-        ARGUMENTS[wrapper.verb],
-        wrapper.impl.argnames,
-        wrapper.impl.function,
-    )
+    names, function, takes = ARGUMENTS[wrapper.verb], wrapper.impl.function, wrapper.impl.argnames
+
+    wanted, words = _RETURNS.get(wrapper.verb, (object, ""))
 
     async def layer(*args: Any, **given: Any) -> Any:
-        given.update(zip(names, args, strict=False))
-        offered = {**given, "resource": resource, "proceed": partial(inner, **given)}
+        if args:
+            given.update(zip(names, args, strict=False))
+        given["proceed"], given["resource"] = partial(inner, **given), resource
         try:
-            value = await wrapper.awaitable(function(*[offered[name] for name in argnames]))
+            value = await wrapper.awaitable(function(*[given[name] for name in takes]))
         except Exception as error:
             wrapper.blame(error)
             raise
-        return wrapper.checked(value)
+        if isinstance(value, wanted):
+            return value
+        raise wrapper.refused(value, words, "return what proceed() gives")
 
     return layer
 
