@@ -174,6 +174,7 @@ class _Run:
         scheduler.repair = self._quick.repair
         scheduler.raised = self._outcomes.raised
         scheduler.blocked = self._outcomes.blocked
+        scheduler.recovered = self._outcomes.recovered
         scheduler.hand_over = self._hand_over
         scheduler.handed_over = self._handed_over
         scheduler.dispose = self._dispose

@@ -1,6 +1,7 @@
 """Values along edges: what resources sent, and what receivers make of it."""
 
 import typing
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -101,9 +102,8 @@ def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
         BadValueError: it does not fit.
 
     """
-    if isinstance(value, Secret):
-        if any(typing.get_origin(t) is Secret or t is Secret for t in _alternatives(wanted)):
-            return value
+    if isinstance(value, Secret) and _takes_secrets(wanted):
+        return value
     plain = reveal(value)
     try:
         return msgspec.convert(plain, wanted)
@@ -112,15 +112,12 @@ def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
         raise BadValueError(param, source, "wrong type" if hidden else str(error)) from None
 
 
-def _alternatives(wanted: Any) -> tuple[Any, ...]:
-    return (wanted, *typing.get_args(wanted))
+def _takes_secrets(wanted: Any) -> bool:
+    alternatives = (wanted, *typing.get_args(wanted))
+    return any(typing.get_origin(one) is Secret or one is Secret for one in alternatives)
 
 
-_known: dict[type[Resource], dict[str, Any]] = {}
-
-
+@cache
 def _types(kind: type[Resource]) -> dict[str, Any]:
-    """Return the types of the params of `kind`, with their constraints; looked up once."""
-    if kind not in _known:
-        _known[kind] = {f.name: f.type for f in msgspec.structs.fields(kind)}
-    return _known[kind]
+    """Return the types of the params of `kind`, with their constraints."""
+    return {field.name: field.type for field in msgspec.structs.fields(kind)}

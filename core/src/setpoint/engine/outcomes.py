@@ -65,16 +65,17 @@ class Outcomes:
 
     def succeeded(self, v: int) -> None:
         """Note that all of a run of `v` went well, and settle it."""
-        parts = self._parts
-        if v in self.failed or v in self.told_blocked:
-            self.failed.pop(v, None)
-            self.told_blocked.pop(v, None)
-            parts.last_change = parts.now()
-            self._record(v, "settled")
-            parts.emit(Recovered(parts.key(v)))
-        if v in self._tries and parts.vertices.resource[v].meta.retry_reset:
+        if v in self._tries and self._parts.vertices.resource[v].meta.retry_reset:
             del self._tries[v]
-        parts.scheduler.settle(v)
+        self._parts.scheduler.settle(v)
+
+    def recovered(self, v: int) -> None:
+        """Tell that `v`, which had failed or been blocked, is as declared; the scheduler calls this."""
+        self.failed.pop(v, None)
+        self.told_blocked.pop(v, None)
+        self._parts.last_change = self._parts.now()
+        self._record(v, "settled")
+        self._parts.emit(Recovered(self._parts.key(v)))
 
     def raised(self, v: int, error: BaseException) -> None:
         """Try `v` again if its meta says so, else let it fail."""

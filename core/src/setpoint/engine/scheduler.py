@@ -38,6 +38,7 @@ class Scheduler:
     handed_over: called when the drain has nothing left to hand over.
     dispose: told of each vertex that left the graph, once nothing of it runs any more.
     blocked: told of each vertex that is blocked, and by which.
+    recovered: told of each vertex that settled after it had failed or been blocked.
     idle: called when nothing is dirty, running or waiting any more; once stopped, when nothing runs.
     """
 
@@ -47,6 +48,7 @@ class Scheduler:
     handed_over: Callable[[], None]
     dispose: Callable[[int], None]
     blocked: Callable[[int, int], None]
+    recovered: Callable[[int], None]
     idle: Callable[[], None]
 
     def __init__(self, vertices: Vertices, loop: asyncio.AbstractEventLoop) -> None:
@@ -282,8 +284,8 @@ class Scheduler:
         self._waiters.clear()
         self.excused = {(a, b) for a, b in self.excused if b in t.succ[a]}
         for v, by in list(self.blocked_by.items()):
-            if by != v and (by not in t.pred[v] or by not in self.bad):
-                self._free(v)
+            if by != v:
+                self._unblock(v)
         self.kick()
 
     def _push(self, v: int) -> None:
@@ -348,12 +350,26 @@ class Scheduler:
 
     def _is_blocked(self, v: int) -> bool:
         """Block dirty `v` if something that it requires is bad."""
+        by = self._blocker(v)
+        if by != FREE:
+            self._set_blocked(v, by)
+            self._block_successors(v)
+        return by != FREE
+
+    def _unblock(self, v: int) -> None:
+        """Free blocked `v`, unless something else that it requires is bad too."""
+        by = self._blocker(v)
+        if by == FREE:
+            self._free(v)
+        elif by != self.blocked_by[v]:
+            self.blocked_by[v] = by
+            self.blocked(v, by)
+
+    def _blocker(self, v: int) -> int:
         for p in self.vertices.pred[v]:
             if p in self.bad and (p, v) not in self.excused:
-                self._set_blocked(v, p)
-                self._block_successors(v)
-                return True
-        return False
+                return p
+        return FREE
 
     def _set_blocked(self, v: int, by: int) -> None:
         self.vertices.state[v] = BLOCKED
@@ -385,9 +401,10 @@ class Scheduler:
     def _recover(self, v: int) -> None:
         if v in self._recovering:
             self._recovering.discard(v)
+            self.recovered(v)
             for s in self.vertices.succ[v]:
                 if self.vertices.state[s] == BLOCKED:
-                    self._free(s)
+                    self._unblock(s)
 
     # -- choosing
 

@@ -8,6 +8,7 @@ what it does is finished, dependents first.
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import compress
 from operator import ne
 
@@ -50,7 +51,7 @@ class Swapping:
 
         """
         for resource in graph.resources.values():
-            resource._host = self._host  # noqa: SLF001 - the engine is what gives it
+            resource._host = self._host
         found = self._difference(graph)
         if found.shape:
             graph.order()
@@ -143,18 +144,14 @@ class Swapping:
             self._watches.restart(v)
 
 
-_rewatched: dict[type[Resource], frozenset[str]] = {}
-
-
+@cache
 def rewatched(kind: type[Resource]) -> frozenset[str]:
     """Return the params of `kind` whose change needs the watch anew."""
-    if kind not in _rewatched:
-        _rewatched[kind] = frozenset(
-            field.name
-            for field in msgspec.structs.fields(kind)
-            if any(meta.extra and meta.extra.get("rewatch") for meta in _metas(field.type))
-        )
-    return _rewatched[kind]
+    return frozenset(
+        field.name
+        for field in msgspec.structs.fields(kind)
+        if any(meta.extra and meta.extra.get("rewatch") for meta in _metas(field.type))
+    )
 
 
 def _metas(annotated: object) -> list[msgspec.Meta]:
