@@ -1,0 +1,304 @@
+"""Files, written as a whole and never through a link that somebody else put there.
+
+A file is made under another name beside the one it replaces, readable by nobody else, filled, given
+its owner and mode, and renamed: who reads sees the old one or the new one. What a killed process
+left behind has a name that tells so, and goes when something is next written into that directory.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from setpoint.attributes import adorn, refuse_borrowed, replaced, take_over
+from setpoint.errors import Refused
+from setpoint.paths import Place, is_guarded, open_path
+from setpoint.temporaries import is_temporary, remove_leftovers, temporary_name
+
+if TYPE_CHECKING:
+    from setpoint.watching import Subscription, Watcher
+
+GUARDED_FOR = 0.1  # seconds that a look at the owners of a directory is good for: one batch
+MOST_DIRECTORIES = 4096  # remembered; then all are forgotten, which costs one look each
+CHUNK = 1 << 18  # bytes that are read at once
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+_content_and_owner = attrgetter("st_mtime_ns", "st_size", "st_mode", "st_uid", "st_gid")
+
+Path = str | os.PathLike[str]
+
+
+class Files:
+    """The files of this machine, for kinds that read and write them.
+
+    Paths are absolute and end without a slash. A symlink on the way is followed only if root or
+    this process owns it, else every method raises `Refused`; the last part is never followed
+    unless that is asked for. `OSError` is raised as the kernel says it.
+    """
+
+    def __init__(self, watcher: "Watcher") -> None:
+        self._watcher = watcher
+        self._guarded: dict[str, float] = {}  # directory to the time until which its name is good
+        self._cleaned: set[str] = set()
+
+    def changes(self, path: Path, recursive: bool = False) -> "Subscription":
+        """Return a subscription that says when to look at `path` again; there may be nothing yet.
+
+        Args:
+            path: a file or a directory, of which the entries count too.
+            recursive: all that lies below it counts.
+
+        """
+        return self._watcher.path(path, recursive=recursive)
+
+    def status(self, path: Path, *, follow: bool = False) -> os.stat_result | None:
+        """Return the status of what is at `path`, of a link itself; None if there is nothing.
+
+        Args:
+            path: anything.
+            follow: of a symlink that root or this process owns, return that of what it leads to.
+
+        """
+        try:
+            if follow:
+                return _look_behind(os.fspath(path))
+            with self._place(path) as place:
+                return place.look()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def open(self, path: Path, *, follow: bool = False) -> int:
+        """Return a descriptor to read the regular file at `path` from; close it.
+
+        Args:
+            path: the file.
+            follow: if it is a symlink that root or this process owns, take what it leads to.
+
+        Raises:
+            Refused: it is something else; a device is not opened.
+
+        """
+        looked = open_path(os.fspath(path)) if follow else self._look_at(path)
+        try:
+            if not stat.S_ISREG(os.fstat(looked).st_mode):
+                raise Refused(f"{path} is not a regular file")
+            return os.open(f"/proc/self/fd/{looked}", _READ)
+        finally:
+            os.close(looked)
+
+    def read(self, path: Path) -> bytes:
+        """Return all that the regular file at `path` holds; raises what `open` does."""
+        fd = self.open(path)
+        try:
+            return b"".join(chunks(fd))
+        finally:
+            os.close(fd)
+
+    def target(self, path: Path) -> str:
+        """Return where the symlink at `path` leads, as it is written."""
+        with self._place(path) as place:
+            return os.readlink(place.name, dir_fd=place.fd)
+
+    def names(self, path: Path, *, follow: bool = False) -> list[str]:
+        """Return the names in the directory at `path`, sorted, without those of unfinished files."""
+        fd = self.open_directory(path, follow=follow)
+        try:
+            return sorted(name for name in os.listdir(fd) if not is_temporary(name))
+        finally:
+            os.close(fd)
+
+    def open_directory(self, path: Path, *, follow: bool = False) -> int:
+        """Return a descriptor of the directory at `path`, to list or to work in; close it."""
+        with self._place(f"{os.fspath(path)}/." if follow else path) as place:
+            return place.open(os.O_RDONLY | os.O_DIRECTORY)
+
+    def write(
+        self,
+        path: Path,
+        data: bytes | Iterable[bytes],
+        *,
+        mode: int | None = None,
+        owner: int = -1,
+        group: int = -1,
+        keep: bool = False,
+        fsync: bool = False,
+    ) -> os.stat_result | None:
+        """Put a file that holds `data` at `path`; a file or link that was there goes.
+
+        Args:
+            path: the file; its directory must exist.
+            data: all of it, or its parts in order.
+            mode: its permission bits; None as the umask has it.
+            owner: its user; -1 is this process's.
+            group: its group; -1 is this process's, or the directory's if that is set-gid.
+            keep: what is not given, and the extended attributes, are those of the file it replaces.
+            fsync: return only when it would survive that the power goes.
+
+        Returns:
+            Its status, now that it is there; None if somebody wrote to it meanwhile.
+
+        """
+        with self._place(path) as place:
+            old = replaced(place) if keep else None
+            if old is not None and mode is None:
+                mode = stat.S_IMODE(old.st_mode)
+            temporary = self._temporary(place)
+            fd = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
+            try:
+                _fill(fd, (data,) if isinstance(data, bytes) else data)
+                if old is not None:
+                    take_over(fd, old, place)
+                adorn(fd, mode, owner, group)
+                return _put(fd, temporary, place, fsync)
+            except BaseException:
+                place.remove(temporary)
+                raise
+            finally:
+                os.close(fd)
+
+    def symlink(self, path: Path, target: str, *, owner: int = -1, group: int = -1) -> None:
+        """Put a symlink that leads to `target` at `path`; a file or link that was there goes."""
+        with self._place(path) as place:
+            temporary = self._temporary(place)
+            os.symlink(target, temporary, dir_fd=place.fd)
+            try:
+                if owner != -1 or group != -1:
+                    os.chown(temporary, owner, group, dir_fd=place.fd, follow_symlinks=False)
+                place.replace(temporary)
+            except BaseException:
+                place.remove(temporary)
+                raise
+
+    def make_directory(
+        self, path: Path, *, mode: int | None = None, owner: int = -1, group: int = -1
+    ) -> None:
+        """Make the directory at `path`, in one that exists. Arguments are those of `write`."""
+        with self._place(path) as place:
+            os.mkdir(place.name, 0o777 if mode is None else 0o700, dir_fd=place.fd)
+            if mode is not None or owner != -1 or group != -1:
+                fd = place.open(os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    adorn(fd, mode, owner, group)
+                finally:
+                    os.close(fd)
+
+    def set_attributes(
+        self, path: Path, *, mode: int | None = None, owner: int = -1, group: int = -1
+    ) -> None:
+        """Give what is at `path` this mode, owner and group; None and -1 leave them as they are.
+
+        Raises:
+            Refused: it may be another's file, put here by a hard link.
+
+        """
+        with self._place(path) as place:
+            fd = place.open(os.O_PATH)
+            try:
+                refuse_borrowed(path, fd, place)
+                itself = f"/proc/self/fd/{fd}"  # what was looked at, which need not be readable
+                if owner != -1 or group != -1:
+                    os.chown(itself, owner, group)
+                if mode is not None:
+                    os.chmod(itself, mode)  # last: chown(2) clears set-uid
+            finally:
+                os.close(fd)
+
+    def rename(self, path: Path, new: Path) -> None:
+        """Move what is at `path` to `new`, on the same file system; a file there is replaced."""
+        with self._place(path) as old, self._place(new) as place:
+            os.rename(old.name, place.name, src_dir_fd=old.fd, dst_dir_fd=place.fd)
+
+    def remove(self, path: Path, *, recursive: bool = False) -> None:
+        """Remove what is at `path`, a link itself; a directory with all in it, if `recursive`.
+
+        Raises:
+            OSError: it is a directory that holds something, and not `recursive`.
+
+        """
+        with self._place(path) as place:
+            if not stat.S_ISDIR(place.look().st_mode):
+                place.remove(place.name)
+            elif recursive:
+                import shutil  # heavy, and rarely needed
+
+                shutil.rmtree(place.name, dir_fd=place.fd)
+            else:
+                os.rmdir(place.name, dir_fd=place.fd)
+
+    def _place(self, path: Path) -> Place:
+        """Return `path` in its directory: by name if nobody else could make that mean another."""
+        path = os.fspath(path)
+        parent, slash, name = path.rpartition("/")
+        parent += slash
+        if self._guarded.get(parent, 0.0) > time.monotonic() or self._is_guarded(parent):
+            return Place(path, parent)
+        return Place(name, parent, open_path(parent, os.O_DIRECTORY))
+
+    def _is_guarded(self, directory: str) -> bool:
+        """Look who may swap `directory`, and remember it for a moment if nobody can."""
+        if not directory.startswith("/"):
+            raise ValueError(f"a path must be absolute, not below {directory!r}")
+        if not is_guarded(directory):
+            return False
+        if len(self._guarded) >= MOST_DIRECTORIES:
+            self._guarded.clear()
+        self._guarded[directory] = time.monotonic() + GUARDED_FOR
+        return True
+
+    def _look_at(self, path: Path) -> int:
+        """Return a descriptor (O_PATH) of what is at `path`, of a link itself; close it."""
+        with self._place(path) as place:
+            return place.open(os.O_PATH)
+
+    def _temporary(self, place: Place) -> str:
+        """Return a free name beside `place`; the first time in a directory, clean that."""
+        if place.parent not in self._cleaned:
+            if len(self._cleaned) >= MOST_DIRECTORIES:
+                self._cleaned.clear()
+            with suppress(PermissionError):  # a directory that may be written but not listed
+                remove_leftovers(place)
+            self._cleaned.add(place.parent)
+        return place.beside(temporary_name())
+
+
+def chunks(fd: int) -> Iterable[bytes]:
+    """Yield what is left to read from `fd`, `CHUNK` bytes at a time."""
+    while piece := os.read(fd, CHUNK):
+        yield piece
+
+
+def _fill(fd: int, data: Iterable[bytes]) -> None:
+    """Write all of `data`; a disk that fills up writes less first and fails then."""
+    for piece in data:
+        done = os.write(fd, piece)
+        while done < len(piece):
+            done += os.write(fd, piece[done:])
+
+
+def _put(fd: int, temporary: str, place: Place, fsync: bool) -> os.stat_result | None:
+    """Rename the finished file; return its status if that is for sure of what was written."""
+    if fsync:
+        os.fsync(fd)
+    made = os.fstat(fd)
+    place.replace(temporary)
+    found = os.fstat(fd)
+    if fsync:
+        directory = place.open_directory()
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    return found if _content_and_owner(made) == _content_and_owner(found) else None
+
+
+def _look_behind(path: str) -> os.stat_result:
+    """Return the status of what `path` names, links followed."""
+    fd = open_path(path)
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,204 @@
+"""Paths, walked so that nobody can lead us elsewhere while we walk.
+
+A program that runs as root and opens `/home/ann/app/config` by its name trusts ann: between two
+system calls she can put a symlink to `/etc` where `app` was. Two answers, the cheap one first:
+
+- If nobody but root and we can swap a part of the path, its name is as good as a descriptor.
+- Else the directory is opened once, and each symlink on the way looked at: only those that root or
+  we own are followed. What follows is relative to that descriptor, which stays what it is whatever
+  is done to the names.
+"""
+
+import ctypes
+import errno
+import os
+import stat
+from contextlib import suppress
+
+import msgspec
+
+from setpoint.errors import Refused
+
+MOST_LINKS = 40  # as the kernel has it: path_resolution(7)
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+_OPENAT2 = 437  # on every architecture: the table of numbers is common since Linux 5.1
+_AT_FDCWD = -100
+_NO_MAGICLINKS, _NO_SYMLINKS = 0x02, 0x04
+
+
+class _OpenHow(ctypes.Structure):
+    """`struct open_how` of openat2(2)."""
+
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [
+    ctypes.c_long,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(_OpenHow),
+    ctypes.c_size_t,
+]
+
+
+def is_guarded(directory: str) -> bool:
+    """Whether nobody but root and we could put something else in the place of `directory`.
+
+    Raises:
+        OSError: a part of it is missing or is not to be seen.
+
+    """
+    ours = (0, os.geteuid())
+    directory = directory.rstrip("/")
+    above: os.stat_result | None = None
+    for end in (*_ends(directory), len(directory)):
+        found = os.lstat(directory[:end] or "/")
+        if not stat.S_ISDIR(found.st_mode) or (above and not _keeps(above, found, ours)):
+            return False
+        above = found
+    return True
+
+
+def _ends(directory: str) -> list[int]:
+    """Return where each part of `directory` but the last ends."""
+    return [i for i, letter in enumerate(directory) if letter == "/"]
+
+
+def _keeps(above: os.stat_result, entry: os.stat_result, ours: tuple[int, int]) -> bool:
+    """Whether the directory `above` lets only `ours` rename or remove `entry`."""
+    if above.st_uid not in ours:
+        return False
+    if not above.st_mode & WRITABLE_BY_OTHERS:
+        return True
+    return bool(above.st_mode & stat.S_ISVTX) and entry.st_uid in ours
+
+
+def open_path(path: str, flags: int = 0) -> int:
+    """Return a descriptor (O_PATH) of what `path` names; close it.
+
+    Args:
+        path: absolute.
+        flags: more flags for open(2): O_DIRECTORY.
+
+    Raises:
+        Refused: a symlink on the way belongs to neither root nor us.
+        OSError: it is not there, or may not be reached.
+
+    Source: openat2(2), path_resolution(7), systemd's chase.c.
+
+    """
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC | flags, 0, _NO_MAGICLINKS | _NO_SYMLINKS)
+    fd: int = _syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), how, ctypes.sizeof(how))
+    if fd >= 0:
+        return fd
+    error = ctypes.get_errno()
+    if error in (errno.ELOOP, errno.ENOSYS, errno.EPERM):  # EPERM: seccomp does not know openat2
+        return _walk(path, flags)
+    raise OSError(error, os.strerror(error), path)
+
+
+def _walk(path: str, flags: int) -> int:
+    """Open `path` part by part; follow a symlink only if root or we own it."""
+    todo = _parts(path)
+    links = 0
+    fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    try:
+        while todo:
+            part = todo.pop()
+            step = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            if stat.S_ISLNK(os.fstat(step).st_mode):
+                links += 1
+                target = _target(step, path, part, links)
+                step = os.open(
+                    "/" if target[0] == "/" else ".", os.O_PATH | os.O_CLOEXEC, dir_fd=fd
+                )
+                todo += _parts(target)
+            os.close(fd)
+            fd = step
+        return os.open(f"/proc/self/fd/{fd}", os.O_PATH | os.O_CLOEXEC | flags)
+    finally:
+        os.close(fd)
+
+
+def _parts(path: str) -> list[str]:
+    """Return the parts of `path`, the last one first."""
+    return [part for part in reversed(path.split("/")) if part]
+
+
+def _target(link: int, path: str, part: str, links: int) -> str:
+    """Return where the symlink open as `link` leads, and close it.
+
+    Raises:
+        Refused: it is not one to follow.
+        OSError: there were too many on the way to `path`.
+
+    """
+    try:
+        if links > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        owner = os.fstat(link).st_uid
+        if owner not in (0, os.geteuid()):
+            raise Refused(
+                f"{path} leads through the symlink {part!r}, which user {owner} can turn elsewhere",
+                "write the path without it, or let root own the link",
+            )
+        return os.readlink("", dir_fd=link)  # of the link that was looked at, not of its name
+    finally:
+        os.close(link)
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """A path whose directory nobody can swap while this is open.
+
+    name: the path, relative to `fd`.
+    parent: its directory, with a slash at the end.
+    fd: the same; None if it is guarded, so that its name is as good as a descriptor, and quicker.
+    """
+
+    name: str
+    parent: str
+    fd: int | None = None
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.fd is not None:
+            os.close(self.fd)
+
+    def beside(self, name: str) -> str:
+        """Return `name` in the same directory, relative to `fd`."""
+        return self.parent + name if self.fd is None else name
+
+    def look(self) -> os.stat_result:
+        """Return the status of what is there, of a link itself."""
+        return os.stat(self.name, dir_fd=self.fd, follow_symlinks=False)
+
+    def look_around(self) -> os.stat_result:
+        """Return the status of the directory."""
+        return os.stat(self.beside("."), dir_fd=self.fd)
+
+    def open(self, flags: int) -> int:
+        """Open what is there; a link fails, but with O_PATH, which gives the link itself."""
+        return os.open(self.name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+
+    def open_directory(self) -> int:
+        """Open the directory to list or to sync it."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        return os.open(self.beside("."), flags, dir_fd=self.fd)
+
+    def replace(self, other: str) -> None:
+        """Put here what lies at `other`, relative to `fd`."""
+        os.rename(other, self.name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def remove(self, other: str) -> None:
+        """Remove the file or link at `other`, relative to `fd`; nothing if there is none."""
+        with suppress(FileNotFoundError):
+            os.unlink(other, dir_fd=self.fd)
