@@ -4,7 +4,6 @@ Three families: `SetpointError` is about what somebody declared or asked for, `P
 plugin did, and all others (`OSError`, `TimeoutError` ...) are Python's own and left alone.
 """
 
-import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -99,6 +98,8 @@ class PluginError(Exception):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the name nearest to `word`, or the names if they are few."""
+    import difflib  # only when something is misspelled
+
     names = sorted(known)
     near = difflib.get_close_matches(word, names, 1)
     if near:

@@ -107,6 +107,9 @@ class Swapping:
             self._parts.scheduler.leave(v)
         for key in found.changed:
             self._change(vertices.index[key], graph.resources[key])
+        for v in vertices.senders:
+            if self._parts.exchange.values_of(self._parts.key(v)) is None:
+                self._parts.scheduler.mark(v)  # it is asked for the first time
         for v in fresh:
             self._watches.begin(v)
 

@@ -1,0 +1,183 @@
+"""Another graph takes the place of the one that runs."""
+
+import asyncio
+
+import pytest
+
+from setpoint import Meta, SetpointError
+from setpoint.engine.events import Changed, Converged, Swapped
+from setpoint.values import Ref
+
+each_speed = pytest.mark.parametrize("speed", ["cell", "plain", "slow"])
+
+
+@each_speed
+async def test_what_is_equal_is_not_looked_at(lab, speed):
+    kind = getattr(lab, speed)
+    async with lab.kept(lab.graph(kind("a", value=1), kind("b", value=2))) as kept:
+        lab.machine.log.clear()
+        watcher = lab.machine.watchers["a"]
+        told = kept.engine.swap(lab.graph(kind("a", value=1), kind("b", value=3)))
+        await kept.told(Changed, f"{speed} b")
+        assert told == Swapped("", 0, 1, 0)
+        assert lab.machine.watchers["a"] is watcher
+    assert {name for _, name in lab.machine.log} == {"b"}
+    assert lab.machine.cells == {"a": 1, "b": 3}
+
+
+@each_speed
+async def test_what_is_new_begins_and_what_is_gone_leaves(lab, speed):
+    kind = getattr(lab, speed)
+    async with lab.kept(lab.graph(kind("a", value=1), kind("b", value=2))) as kept:
+        kept.engine.swap(lab.graph(kind("b", value=2), kind("c", value=3)))
+        await kept.told(Changed, f"{speed} c")
+        assert set(lab.machine.watchers) == {"b", "c"}
+        assert set(kept.engine.states()) == {f"{speed} b", f"{speed} c"}
+    assert lab.machine.cells == {"a": 1, "b": 2, "c": 3}
+
+
+async def test_new_edges_order_what_is_new(lab):
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        new = lab.graph(
+            lab.cell("a", value=1),
+            lab.slow("b", value=1),
+            lab.plain("c", value=1),
+            lab.cell("d", value=1),
+            edges="cell d -> plain c; plain c -> slow b; cell a -> cell d",
+        )
+        kept.engine.swap(new)
+        await kept.told(Converged)
+    assert lab.machine.done("apply") == ["a", "d", "c", "b"]
+
+
+async def test_a_circle_is_refused_and_the_old_graph_goes_on(lab):
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        wrong = lab.graph(
+            lab.cell("a", value=2),
+            lab.cell("b", value=1),
+            edges="cell a -> cell b; cell b -> cell a",
+        )
+        with pytest.raises(SetpointError, match="cell a"):
+            kept.engine.swap(wrong)
+        lab.machine.disturb("a", "x")
+        await kept.told(Changed)
+    assert lab.machine.cells == {"a": 1}
+
+
+async def test_params_change_after_the_run_that_is_under_way(lab):
+    lab.slow.gate["a"] = gate = asyncio.Event()
+    engine = lab.engine(lab.graph(lab.slow("a", value=1)), converged_timeout=0)
+    task = asyncio.ensure_future(engine.run())
+    while not lab.machine.done("begin"):
+        await asyncio.sleep(0)
+    engine.swap(lab.graph(lab.slow("a", value=2)))
+    gate.set()
+    assert (await task).ok
+    assert lab.machine.cells == {"a": 2}
+    assert lab.machine.done("apply") == ["a", "a"]
+
+
+async def test_what_leaves_while_it_runs_finishes_first(lab):
+    lab.slow.gate["a"] = gate = asyncio.Event()
+    engine = lab.engine(
+        lab.graph(lab.slow("a", value=1), lab.cell("b", value=1)), converged_timeout=0
+    )
+    task = asyncio.ensure_future(engine.run())
+    while not lab.machine.done("begin"):
+        await asyncio.sleep(0)
+    engine.swap(lab.graph(lab.cell("b", value=1)))
+    await asyncio.sleep(0)
+    gate.set()
+    result = await task
+    assert result.ok
+    assert result.resources == 1
+    assert lab.machine.cells == {"a": 1, "b": 1}
+
+
+async def test_what_comes_back_while_it_leaves_is_the_same_resource(lab):
+    lab.slow.gate["a"] = gate = asyncio.Event()
+    engine = lab.engine(lab.graph(lab.slow("a", value=1)), converged_timeout=0)
+    task = asyncio.ensure_future(engine.run())
+    while not lab.machine.done("begin"):
+        await asyncio.sleep(0)
+    engine.swap(lab.graph())
+    engine.swap(lab.graph(lab.slow("a", value=3)))
+    gate.set()
+    result = await task
+    assert result.ok
+    assert lab.machine.done("begin") == ["a", "a"]
+    assert lab.machine.cells == {"a": 3}
+
+
+async def test_what_was_blocked_by_something_that_left_runs(lab):
+    lab.machine.broken["a"] = OSError("x")
+    graph = lab.graph(lab.cell("a", value=1), lab.cell("b", value=1), edges="cell a -> cell b")
+    async with lab.kept(graph) as kept:
+        kept.engine.swap(lab.graph(lab.cell("b", value=1)))
+        await kept.told(Converged)
+    assert kept.result.ok
+    assert lab.machine.cells == {"b": 1}
+
+
+async def test_a_failed_resource_is_tried_again_when_its_declaration_changes(lab):
+    lab.machine.broken["a"] = OSError("x")
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        del lab.machine.broken["a"]
+        kept.engine.swap(lab.graph(lab.cell("a", value=2)))
+        await kept.told(Converged)
+    assert kept.result.ok
+
+
+async def test_received_values_are_no_difference(lab):
+    def graph():
+        return lab.graph(
+            lab.cell("a", value="x"),
+            lab.cell("b"),
+            edges="cell a -> cell b",
+            receives={"cell b": {"value": Ref("cell a", "value")}},
+        )
+
+    async with lab.kept(graph()) as kept:
+        assert kept.engine.swap(graph()) == Swapped("", 0, 0, 0)
+
+
+async def test_a_graph_that_only_gained_a_receiver_asks_the_sender(lab):
+    async with lab.kept(lab.graph(lab.cell("a", value="x"))) as kept:
+        new = lab.graph(
+            lab.cell("a", value="x"),
+            lab.cell("b"),
+            edges="cell a -> cell b",
+            receives={"cell b": {"value": Ref("cell a", "value")}},
+        )
+        kept.engine.swap(new)
+        await kept.told(Changed, "cell b")
+    assert lab.machine.cells == {"a": "x", "b": "x"}
+
+
+async def test_what_is_owed_is_still_owed_after_a_swap(lab):
+    lab.machine.broken["refresh b"] = OSError("x")
+
+    def graph(value):
+        return lab.graph(
+            lab.cell("a", value=1), lab.cell("b", value=value), edges="cell a ~> cell b"
+        )
+
+    async with lab.kept(graph(1), durable=True) as kept:
+        lab.machine.broken.clear()
+        kept.engine.swap(graph(2))
+        await kept.told(Converged)
+    assert lab.machine.done("refresh") == ["b", "b"]
+
+
+async def test_a_thousand_swaps_leave_nothing_behind(lab):
+    async with lab.kept(lab.graph(lab.cell("0", value=0))) as kept:
+        for i in range(1000):
+            cells = [lab.cell(str(i + j), value=i, meta=Meta(retry=i % 2)) for j in range(3)]
+            kept.engine.swap(lab.graph(*cells, edges=f"cell {i} ~> cell {i + 1}"))
+            if i % 50 == 0:
+                await kept.told(Converged)
+        await asyncio.sleep(0)
+        run = kept.engine._running
+        assert len(run._parts.vertices.resource) <= 10
+        assert len(lab.machine.watchers) == 3
+        assert len(asyncio.all_tasks()) < 70
