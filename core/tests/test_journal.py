@@ -58,6 +58,14 @@ def test_a_notification_is_passed_on_without_an_intent(journal: Journal) -> None
     assert journal.debts() == {Debt("noop between", "svc x")}
 
 
+async def test_who_failed_half_way_owes_and_stays_an_intent(journal: Journal) -> None:
+    await journal.intend(["file /a"])
+    journal.owe([Debt("file /a", "svc x")])
+    reopen(journal)
+    assert journal.intents() == {"file /a"}
+    assert journal.debts() == {Debt("file /a", "svc x")}
+
+
 def test_a_cleared_debt_is_gone(journal: Journal) -> None:
     journal.resolve("file /a", ["svc x", "svc y"])
     journal.clear([Debt("file /a", "svc x"), Debt("file /a", "never owed")])
@@ -157,6 +165,16 @@ def test_a_closed_journal_refuses(journal: Journal) -> None:
     journal.close()
     with pytest.raises(JournalError, match=r"journal\.db: the journal is not open; open it first"):
         journal.resolve("file /a", [])
+
+
+async def test_an_intent_becomes_debts_in_one_write(journal: Journal) -> None:
+    steps: list[str] = []
+    await journal.intend(["file /a"])
+    journal.steps = steps.append
+    journal.resolve("file /a", ["svc x", "svc y"])
+    await journal.flush()
+    assert [step for step in steps if step.endswith(":begin")].count("resolve:begin") == 1
+    assert {step.partition(":")[0] for step in steps} == {"resolve", "flush", "commit"}
 
 
 async def test_intents_of_one_moment_share_a_transaction(journal: Journal) -> None:
@@ -263,6 +281,7 @@ OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("intend"), st.lists(WORDS, max_size=3)),
         st.tuples(st.just("resolve"), WORDS, st.lists(WORDS, max_size=3)),
+        st.tuples(st.just("owe"), st.lists(st.builds(Debt, WORDS, WORDS), max_size=3)),
         st.tuples(st.just("clear"), st.lists(st.builds(Debt, WORDS, WORDS), max_size=3)),
         st.tuples(st.just("late clear"), st.builds(Debt, WORDS, WORDS), WORDS),
         st.tuples(st.just("sent"), WORDS, st.dictionaries(st.text(max_size=2), st.integers())),
@@ -299,6 +318,9 @@ def play(journal: Journal, model: Model, operation: tuple) -> None:  # type: ign
         case ("resolve", first, owes):
             journal.resolve(first, owes)
             model.resolve(first, owes)
+        case ("owe", debts):
+            journal.owe(debts)
+            model.debts |= set(debts)
         case ("clear", debts):
             journal.clear(debts)
             model.debts -= set(debts)

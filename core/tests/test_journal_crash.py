@@ -103,6 +103,7 @@ def live(root: Path, at: int, *, work: bool = True) -> None:
 
     def step(name: str) -> None:
         if next(count) == at:
+            time.sleep(0.003)  # the worst case: all that may go on meanwhile has gone on
             os.kill(os.getpid(), signal.SIGKILL)
 
     machine.journal.steps = step
@@ -157,7 +158,7 @@ def test_no_refresh_is_lost_by_a_kill_at_any_step(roots: Iterator[Path]) -> None
         go_on_and_judge(root, kills=1)
         killed += 1
     go_on_and_judge(root, kills=0)
-    assert killed > 50
+    assert killed > 30  # how many steps there are depends on what shares a transaction
 
 
 def test_no_refresh_is_lost_by_kills_while_recovering(roots: Iterator[Path]) -> None:

@@ -8,7 +8,7 @@ after that change, whatever dies in between. One change passes through these sta
 - `intend` returns when the intent is on disk; only then does the resource change the machine. If
   the process dies, the intent stays, and one that is found at the start counts as a change.
 - `resolve` takes the intent away and records the debts, in one transaction: there is no moment
-  with neither.
+  with neither. (`owe` records debts before that, for a resource that failed and will go on.)
 - `clear` is called when the refresh has succeeded, never before.
 
 Only `intend` is waited for. All else is queued, and one thread writes the queue in order, many

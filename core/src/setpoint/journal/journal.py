@@ -170,14 +170,12 @@ class Journal:
             owes: ids of those it notifies; empty if nothing was changed after all.
 
         """
-        first, mark, now = as_bytes(resource), self.mark(), self._clock.wall()
-        rows = [(first, as_bytes(then), mark, now) for then in owes]
-        self._put("resolve", (RESOLVE, [(first,)]), (OWE, rows))
+        debts = self._debt_rows([Debt(resource, then) for then in owes])
+        self._put("resolve", (RESOLVE, _rows([resource])), (OWE, debts))
 
     def owe(self, debts: Iterable[Debt]) -> None:
-        """Record `debts`, and leave the intents of those who notify as they are: they failed half way."""
-        mark, now = self.mark(), self._clock.wall()
-        self._put("owe", (OWE, [(as_bytes(d.first), as_bytes(d.then), mark, now) for d in debts]))
+        """Record `debts` of a resource that may change yet more: its intent stays."""
+        self._put("owe", (OWE, self._debt_rows(debts)))
 
     def mark(self) -> int:
         """Return a number between the debts recorded before now and those that come later."""
@@ -265,7 +263,11 @@ class Journal:
             raise problem(self._path, error) from error
         return database
 
-    def _put(self, step: str, *statements: tuple[str, list[tuple[Any, ...]]]) -> None:
+    def _debt_rows(self, debts: Iterable[Debt]) -> list[tuple[bytes, bytes, int, float]]:
+        mark, now = self.mark(), self._clock.wall()
+        return [(as_bytes(first), as_bytes(then), mark, now) for first, then in debts]
+
+    def _put(self, step: str, *statements: tuple[str, Sequence[tuple[Any, ...]]]) -> None:
         self._open_writer().put(Write(step, statements))
 
     def _open_writer(self) -> Writer:
