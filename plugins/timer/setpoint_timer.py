@@ -95,19 +95,20 @@ class Ticking(Subscription):
         self._cancel()
         rest = self._next - self._timer.host.clock.monotonic()
         delay = min(max(rest, 0.0), LONGEST)
-        self._handle = asyncio.get_running_loop().call_later(delay, self._wake)
+        self._handle = asyncio.get_running_loop().call_later(delay, self.wake)
 
     def _cancel(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Tick if it is time: the loop may wake early, and does within a long interval."""
         late = self._timer.host.clock.monotonic() - self._next
-        if late >= 0 and self._changed is not None:
+        if late >= 0:
             interval = self._timer.interval
             self._next += interval * (1 + late // interval)
             self._timer.memory["is_due"] = True
-            self._changed()
         self._wait()
+        if late >= 0 and self._changed is not None:
+            self._changed()

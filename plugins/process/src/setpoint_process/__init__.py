@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from setpoint import Change, ParamError, Refused, Resource, Values, hookimpl
+from setpoint.errors import suggest
 from setpoint.resource import Seconds
 from setpoint.watching import Subscription
 from setpoint_process.table import Selection, is_ordinary, read, scan, untouchable
@@ -74,9 +75,8 @@ class Process(Resource):
                 "match", f"must be a regular expression, not {self.match!r}: {error}"
             ) from None
         if signal_number(self.signal) is None:
-            raise ParamError(
-                "signal", f"must be the name of a signal, not {self.signal!r}", "write TERM"
-            )
+            cure = suggest(self.signal, (name[3:] for name in Signals.__members__))
+            raise ParamError("signal", f"must be the name of a signal, not {self.signal!r}", cure)
         if self.cmdline and not self.match:
             raise ParamError("cmdline", "must have an expression to search for", "set match")
 

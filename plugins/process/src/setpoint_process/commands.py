@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from setpoint.errors import SetpointError
 from setpoint_process import signals
 from setpoint_process.record import Notebook, notebooks, of_this_command
 from setpoint_process.signals import Outcome
 from setpoint_process.signals import pause as stop
-from setpoint_process.table import Entry, Selection, full_name, scan
+from setpoint_process.table import Entry, Selection, fits_untouchable, full_name, scan
 from setpoint_process.usage import Row, processor_shares, rows, table
 
 if TYPE_CHECKING:
@@ -48,7 +49,36 @@ PREFIX = click.option(
 )
 
 
-@click.command()
+PAUSE_EPILOG = """\b
+Examples:
+  setpoint pause firefox               firefox, firefox-esr, firefox-bin
+  setpoint pause '^cc1'                the names that begin with cc1
+  setpoint pause --cmdline 'train\\.py' whatever was started with train.py
+  setpoint pause --user backup         all that runs as backup
+
+\b
+Exit code:
+  0    all that fit were stopped and continued
+  1    nothing fits, or all that does stands still already
+  2    the command line is wrong
+  3    some could not be stopped, mostly for want of permission; all stopped ones were continued
+  130  interrupted; all were continued
+"""
+CONTINUE_EPILOG = """\b
+Examples:
+  setpoint continue                    all of them
+  setpoint continue firefox            only firefox
+  setpoint continue --list --json      what is paused, for programs
+
+\b
+Exit code:
+  0    all were continued; with --list always
+  1    nothing is recorded, or nothing that fits
+  3    some could not be continued, for want of permission
+"""
+
+
+@click.command(epilog=PAUSE_EPILOG)
 @MATCH
 @click.option("--cmdline", is_flag=True, help="Search MATCH in the whole command line.")
 @click.option("--pid", type=click.IntRange(1), help="Only the process with this pid.")
@@ -63,43 +93,25 @@ def pause(
     as_json: bool,
     prefix: Path | None,
 ) -> NoReturn:
-    r"""Stop programs until a key is pressed, then continue them.
+    """Stop programs until a key is pressed, then continue them.
 
-    MATCH is a regular expression that is searched in the names of processes. All that fit are
-    stopped and shown, with the share of a processor that each was using, in percent, and its
-    memory. They are continued after a key (without a terminal: after a line or the end of the
-    input), and also after ^C, TERM or a closed terminal. If `pause` itself is killed, `setpoint
-    continue` does it.
+    MATCH is a regular expression, searched in the names of processes. All that fit are stopped and
+    shown, with the percentage of a processor that each was using, and its memory. A key continues
+    them (without a terminal: a line, or the end of the input), and so do ^C, TERM and a closed
+    terminal. If `pause` itself is killed, `setpoint continue` does it.
 
     Left alone are: what stands still already; this program, its shell, its terminal and all else
     that it descends from; the first process; threads of the kernel; processes that start later.
-
-    \b
-    Examples:
-      setpoint pause firefox               firefox, firefox-esr, firefox-bin
-      setpoint pause '^cc1'                the names that begin with cc1
-      setpoint pause --cmdline 'train\.py' whatever was started with train.py
-      setpoint pause --user backup         all that runs as backup
-
-    \b
-    Exit code:
-      0    all that fit were stopped and continued
-      1    nothing fits, or all that does stands still already
-      2    the command line is wrong
-      3    some could not be stopped, mostly for want of permission; all stopped ones were continued
-      130  interrupted; all were continued
     """
-    if match is None and pid is None and not user:
+    if match is None and (cmdline or not (pid or user)):
         raise click.UsageError("say what to pause: MATCH, --pid or --user")
-    if cmdline and match is None:
-        raise click.UsageError("--cmdline needs MATCH")
     selection = Selection(pattern=match, whole=cmdline, pid=pid or 0, user=user)
-    words = match.pattern if match else " ".join(sys.argv[2:])
+    words = match.pattern if match else f"--user {user}" if user else f"--pid {pid}"
     with _host(prefix) as host:
         sys.exit(_pause(selection, of_this_command(host, f"{CALLED} {words}"), as_json))
 
 
-@click.command("continue")
+@click.command("continue", epilog=CONTINUE_EPILOG)
 @MATCH
 @click.option("--list", "only_list", is_flag=True, help="Only show what is paused and recorded.")
 @JSON
@@ -107,24 +119,12 @@ def pause(
 def resume(
     match: re.Pattern[str] | None, only_list: bool, as_json: bool, prefix: Path | None
 ) -> NoReturn:
-    r"""Continue what was paused by setpoint and is still recorded.
+    """Continue what was paused by setpoint and is still recorded.
 
     For when `setpoint pause` was killed. Continues exactly the processes that it had stopped: one
     that has ended since, or whose pid was given to another program, is left out. With MATCH only
     those whose name fits, or which were paused with just these words. What a running graph keeps
     paused, the graph will pause again.
-
-    \b
-    Examples:
-      setpoint continue                    all of them
-      setpoint continue firefox            only firefox
-      setpoint continue --list --json      what is paused, for programs
-
-    \b
-    Exit code:
-      0    all were continued; with --list always
-      1    nothing is recorded, or nothing that fits
-      3    some could not be continued, for want of permission
     """
     with _host(prefix) as host:
         held = list(_fitting(host, match))
@@ -147,16 +147,17 @@ def _pause(selection: Selection, notebook: Notebook, as_json: bool) -> int:
     found = scan(selection)
     running = [entry for entry in found if not entry.is_paused]
     if not running:
-        _say("nothing to pause" + (f": all {len(found)} stand still already" if found else ""))
+        _say(f"nothing to pause: {_reason(selection, found)}")
         return NOTHING
-    shares = processor_shares(running)
     code = SOME_LEFT
     with _interruptible():
         try:
+            shares = processor_shares(running)
             outcome = stop(selection, notebook.add)
             code = _show_paused(outcome, rows(outcome.done, shares), as_json)
-            _wait()
-        except OSError as error:
+            if outcome.done:
+                _wait()
+        except (OSError, SetpointError) as error:
             _say(str(error))
         except KeyboardInterrupt:
             code = INTERRUPTED
@@ -164,6 +165,15 @@ def _pause(selection: Selection, notebook: Notebook, as_json: bool) -> int:
             _ignore_signals()
             left = _continue(notebook, notebook.read().living())
     return code or left
+
+
+def _reason(selection: Selection, found: list[Entry]) -> str:
+    """Return why there is nothing to pause."""
+    if found:
+        return f"process {signals.pids(found)} stands still already"
+    if fits_untouchable(selection):
+        return "only processes that are left alone fit, see --help"
+    return "no process fits"
 
 
 def _show_paused(outcome: Outcome, shown: list[Row], as_json: bool) -> int:

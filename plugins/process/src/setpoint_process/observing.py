@@ -127,9 +127,13 @@ class Observer:
             await asyncio.sleep(INTERVAL)
             watched = tuple(self._observations)
             look = _look_at_known if self._connector else _look_at_all
-            for observation, now in zip(
-                watched, await asyncio.to_thread(look, watched), strict=True
-            ):
+            try:
+                found = await asyncio.to_thread(look, watched)
+            except OSError:  # out of descriptors, say; the check meets it too, and is heard
+                for observation in watched:
+                    observation.changed()
+                continue
+            for observation, now in zip(watched, found, strict=True):
                 observation.notice(now)
 
 

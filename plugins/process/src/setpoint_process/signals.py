@@ -60,7 +60,7 @@ def held(identity: tuple[int, int]) -> Iterator[int]:
         os.close(descriptor)
 
 
-def send(entries: Iterable[Entry], number: signal.Signals, outcome: Outcome) -> None:
+def send(entries: Iterable[Entry], number: int, outcome: Outcome) -> None:
     """Send signal `number` to those `entries` that are still there; note who took it."""
     for entry in entries:
         try:
@@ -78,7 +78,7 @@ def pause(selection: Selection, remember: Callable[[list[Entry]], None]) -> Outc
 
     Args:
         selection: which processes.
-        remember: is called before each round with all that is stopped after it.
+        remember: is called before each round with those that it stops.
 
     Raises:
         TimeoutError: they appear faster than they can be stopped, or one does not stop.
@@ -91,10 +91,19 @@ def pause(selection: Selection, remember: Callable[[list[Entry]], None]) -> Outc
         if not new:
             return outcome
         met.update(entry.identity for entry in new)
-        remember(outcome.done + new)
-        send(new, signal.SIGSTOP, outcome)
+        allowed = _probe(new, outcome)
+        remember(allowed)
+        send(allowed, signal.SIGSTOP, outcome)
         settle(outcome.done)
     raise TimeoutError(f"new processes appear faster than {ROUNDS} rounds can stop them")
+
+
+def _probe(entries: list[Entry], outcome: Outcome) -> list[Entry]:
+    """Return those that may be signalled; note the others in `outcome`."""
+    probe = Outcome()
+    send(entries, 0, probe)
+    outcome.denied += probe.denied
+    return probe.done
 
 
 def settle(entries: Iterable[Entry]) -> None:

@@ -32,7 +32,6 @@ class Entry(NamedTuple):
     name: str
     state: str
     parent: int
-    session: int
     flags: int
     start: int
 
@@ -53,17 +52,17 @@ class Entry(NamedTuple):
 
 
 def read(pid: int) -> Entry | None:
-    """Return the process that has `pid` now; None if there is none."""
+    """Return the process that has `pid` now; None if there is none, or it is hidden from us."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             line = file.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     before, _, after = line.rpartition(b")")  # a name may hold blanks and parentheses
     name = before.partition(b"(")[2].decode(errors="replace")
     fields = after.split()
-    state, parent, session, flags, start = (fields[i] for i in (0, 1, 3, 6, 19))
-    return Entry(pid, name, state.decode(), int(parent), int(session), int(flags), int(start))
+    state, parent, flags, start = (fields[i] for i in (0, 1, 6, 19))
+    return Entry(pid, name, state.decode(), int(parent), int(flags), int(start))
 
 
 def ancestry(pid: int) -> Iterator[int]:
@@ -120,6 +119,12 @@ def scan(selection: Selection) -> list[Entry]:
     pids = (selection.pid,) if selection.pid else psutil.pids()
     entries = (read(pid) for pid in pids if pid not in spared)
     return [entry for entry in entries if entry and is_ordinary(entry) and selection.fits(entry)]
+
+
+def fits_untouchable(selection: Selection) -> bool:
+    """Return whether `selection` means something that is never touched."""
+    entries = (read(pid) for pid in untouchable())
+    return any(entry and selection.fits(entry) for entry in entries)
 
 
 def is_ordinary(entry: Entry) -> bool:
