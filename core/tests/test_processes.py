@@ -240,6 +240,18 @@ async def test_a_huge_line_comes_in_pieces(processes: Processes) -> None:
     assert max(map(len, lines)) <= LONGEST
 
 
+async def test_who_has_seen_enough_gets_the_newest_line_only(processes: Processes) -> None:
+    lines: list[str] = []
+
+    def enough(_: str, line: str) -> bool:
+        lines.append(line)
+        return False
+
+    await processes.run(["seq", "100000"], on_line=enough)
+    assert lines[-1] == "100000"
+    assert len(lines) < 20_000
+
+
 @pytest.fixture
 def peak() -> Iterator[Callable[[], int]]:
     """How many bytes were allocated at most since the test began."""

@@ -21,7 +21,15 @@ from typing import Unpack
 from weakref import WeakKeyDictionary
 
 from setpoint.processes.child import LINGER, Child, Sinks
-from setpoint.processes.output import LONGEST, Completed, Kept, Lines, OnLine, ProcessEnded
+from setpoint.processes.output import (
+    LONGEST,
+    Completed,
+    Kept,
+    Lines,
+    OnLine,
+    ProcessEnded,
+    TookTooLong,
+)
 from setpoint.processes.spawn import PATH, Options, Turns, inherited, launch, spawn
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "Options",
     "ProcessEnded",
     "Processes",
+    "TookTooLong",
 ]
 
 AHEAD = 1000  # lines that wait for their reader before the child has to
@@ -64,15 +73,16 @@ class Processes:
             limit: bytes kept of each stream and of both together: the first half and the last.
             capture: whether output is kept; without it and `on_line` it goes to /dev/null.
             on_line: called in the loop with "stdout" or "stderr" and each line, without its end,
-                as it comes; what is longer than `LONGEST` characters comes in pieces. What it
-                raises stops the program.
+                as it comes; what is longer than `LONGEST` characters comes in pieces. Once it has
+                returned False it gets only the newest line of those that came together, which is
+                enough to show and bears a flood. What it raises stops the program.
             options: see `Options`.
 
         Raises:
             FileNotFoundError: there is no such program, or no such `cwd`.
             PermissionError: it may not be executed, or not as that user.
             LookupError: there is no such user or group.
-            TimeoutError: it took longer than `timeout` and was stopped, its whole group with it.
+            TookTooLong: a TimeoutError; it took longer than `timeout`, and its group was stopped.
             ChildProcessError: something else reaped it, so that its exit code is not known.
             OSError: it cannot be started now.
 
@@ -88,9 +98,7 @@ class Processes:
                 expiry.cancel()
         completed = child.completed(*kept)
         if child.expired:
-            raise TimeoutError(
-                f"{argv[0]}: must end within {timeout:g} s, was stopped{completed.said}"
-            )
+            raise TookTooLong(argv[0], timeout, completed)
         return completed
 
     async def lines(
@@ -106,14 +114,12 @@ class Processes:
             OSError: as of `run`.
 
         """
-        waiting: deque[str] = deque()
-        arrived = asyncio.Event()
+        waiting, arrived = deque[str](), asyncio.Event()
 
         def put(_: str, line: str) -> None:
             waiting.append(line)
             arrived.set()
-            if len(waiting) == AHEAD:
-                child.hold(True)
+            child.hold(len(waiting) >= AHEAD)
 
         kept = Kept(REMEMBERED)
         child = await self._start(argv, ((Lines("stdout", put), kept), (kept,)), options)
@@ -122,10 +128,10 @@ class Processes:
             while waiting or not child.ended.done():
                 if waiting:
                     yield waiting.popleft()
-                    continue
-                child.hold(False)
-                arrived.clear()
-                await arrived.wait()
+                else:
+                    child.hold(False)
+                    arrived.clear()
+                    await arrived.wait()
             ended = child.completed(kept, kept, kept)
             raise child.failure or ProcessEnded(argv[0], "must go on running", ended)
         finally:

@@ -57,6 +57,21 @@ class ProcessEnded(OSError):  # noqa: N818 - an event, which is an error for som
         self.completed = completed
 
 
+class TookTooLong(TimeoutError):  # noqa: N818 - says what it did
+    """A program was stopped because its time was over.
+
+    Args:
+        program: what was run.
+        seconds: how long it had.
+        completed: how it ended then; its last lines of output are part of the message.
+
+    """
+
+    def __init__(self, program: str, seconds: float, completed: Completed) -> None:
+        super().__init__(f"{program}: must end within {seconds:g} s, was stopped{completed.said}")
+        self.completed = completed
+
+
 class Kept:
     """The first and the last bytes of what was written; those between are counted and dropped."""
 
@@ -82,19 +97,28 @@ class Kept:
 
 
 class Lines:
-    """Hands on the lines of one stream as their bytes arrive."""
+    """Hands on the lines of one stream as their bytes arrive.
+
+    brief: hand on only the newest line of each chunk.
+    """
 
     def __init__(self, stream: str, on_line: OnLine) -> None:
-        self.stream, self.on_line, self.rest = stream, on_line, ""
+        self.stream, self.on_line, self.rest, self.brief = stream, on_line, "", False
         self.decode = getincrementaldecoder("utf-8")("replace").decode
 
     def add(self, chunk: bytes) -> None:
         """Hand on the lines that `chunk` completes; nothing says that the stream has ended."""
-        *lines, self.rest = (self.rest + self.decode(chunk, not chunk)).split("\n")
+        text = self.rest + self.decode(chunk, not chunk)
+        done, newline, self.rest = text.rpartition("\n")
+        if newline:
+            for line in done.rsplit("\n", 1)[-1:] if self.brief else done.split("\n"):
+                self._emit(line)
         if self.rest and (not chunk or len(self.rest) >= LONGEST):
-            lines.append(self.rest)
-            self.rest = ""
-        for line in lines:
-            text = line.removesuffix("\r")
-            for start in range(0, len(text) or 1, LONGEST):
-                self.on_line(self.stream, text[start : start + LONGEST])
+            last, self.rest = self.rest, ""
+            self._emit(last)
+
+    def _emit(self, line: str) -> None:
+        text = line.removesuffix("\r")
+        for start in range(0, len(text) or 1, LONGEST):
+            if self.on_line(self.stream, text[start : start + LONGEST]) is False:
+                self.brief = True

@@ -244,10 +244,10 @@ class Exec(Resource):
         return done
 
     def _teller(self) -> OnLine:
-        """Return what shows each line of one run, and logs the first ones."""
+        """Return what shows the lines of one run, and logs the first ones."""
         log, host, left = self.host.log(self), self.host, LOGGED
 
-        def tell(_: str, line: str) -> None:
+        def tell(_: str, line: str) -> bool:
             nonlocal left
             host.progress(self, line)
             left -= 1
@@ -255,6 +255,7 @@ class Exec(Resource):
                 log.info("%s", line)
             elif left == -1:
                 log.info("it says more than %d lines; the others are not logged", LOGGED)
+            return left >= 0
 
         return tell
 
