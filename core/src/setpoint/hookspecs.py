@@ -89,9 +89,10 @@ async def refresh(resource: "Resource", proceed: Proceed) -> None:
 
 
 @hookspec
-async def send(resource: "Resource", proceed: Proceed) -> "Values":
+async def send(resource: "Resource", proceed: Proceed) -> "Values | None":
     """Return what others may receive, an instance of the kind's `Sends`.
 
-    Called after each run that succeeded, if somebody receives from this resource.
+    Called after each run that succeeded, if somebody receives from this resource. None: nothing new; what was sent
+    last stands, and if nothing ever was, the receivers wait.
     """
     raise NotImplementedError

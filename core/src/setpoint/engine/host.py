@@ -1,6 +1,7 @@
 """The host that an engine gives to its resources: this machine, and what only an engine knows."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ class EngineHost(Host):
         self.state, self.clock = base.state, base.clock
         self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
         self._parts = parts
+        self._thread = threading.get_ident()
         self._general: General | None = None
         self._busy: dict[int, asyncio.Future[Any]] = {}  # a resource's call that outlived its run
 
@@ -40,8 +42,12 @@ class EngineHost(Host):
 
     def progress(self, resource: "Resource", text: str) -> None:
         """Emit `text` as an event; may be called from any thread."""
+        if not self._parts.listeners:
+            return
         event = Progress(resource.id, self._parts.redaction.text(text))
-        if self._parts.listeners:
+        if threading.get_ident() == self._thread:
+            self._parts.emit(event)
+        else:
             self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
 
     async def intend(self, resource: "Resource", changes: list[Change]) -> None:

@@ -52,10 +52,16 @@ class Modes:
         return mode
 
     def _mode_of(self, kind: type[Resource]) -> int:
-        plain = kind.check_apply is Resource.check_apply
-        if not plain or any(map(inspect.iscoroutinefunction, (kind.check, kind.apply))):
+        if not is_plain(kind):
             return GENERAL
         return BATCH if kind in self._slow else QUICK
 
     def _wrapped(self) -> bool:
         return self._parts.plugins.wraps("check_apply")
+
+
+def is_plain(kind: type[Resource]) -> bool:
+    """Whether `kind` has nothing but plain `check` and `apply`, which may run in any thread."""
+    if kind.check_apply is not Resource.check_apply:
+        return False
+    return not any(map(inspect.iscoroutinefunction, (kind.check, kind.apply)))

@@ -1,6 +1,7 @@
 """What follows from how a run ended: who is told, who becomes dirty, what is tried again."""
 
 import traceback
+from typing import TYPE_CHECKING
 
 from setpoint.engine.brakes import FIGHT_REPAIRS
 from setpoint.engine.events import (
@@ -16,7 +17,11 @@ from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
 from setpoint.errors import Refused, SetpointError
+from setpoint.resource import Resource
 from setpoint.values import Change
+
+if TYPE_CHECKING:
+    from setpoint.plugins import Plugins
 
 Tainted = frozenset[str]
 NOTHING: Tainted = frozenset()
@@ -120,14 +125,8 @@ class Outcomes:
     def explain(self, v: int, error: BaseException) -> str:
         """Return why `v` failed, in one line if a person caused it, with the culprit if a plugin did."""
         parts = self._parts
-        if isinstance(error, (SetpointError, OSError, ValueError, TimeoutError)):
-            text = str(error) or type(error).__name__
-        else:
-            where = traceback.extract_tb(error.__traceback__)
-            last = f" at {where[-1].filename}:{where[-1].lineno}" if where else ""
-            blamed = parts.plugins.blame(type(parts.vertices.resource[v]))
-            text = f"plugin {blamed}: {type(error).__name__}: {error}{last}"
-        return parts.redaction.text(text)
+        kind = type(parts.vertices.resource[v])
+        return parts.redaction.text(explain(error, kind, parts.plugins))
 
     def _tell_blocked(self, v: int, why: str, by: str) -> None:
         if self.told_blocked.get(v) != by:
@@ -143,6 +142,8 @@ class Outcomes:
     def _repaired_again(self, v: int) -> None:
         parts = self._parts
         self._record(v, "changed")
+        if type(parts.vertices.resource[v]).rechecks:
+            return  # it changes of its own accord, not because something else changes it back
         pause = parts.fights.repaired(v, parts.now())
         if pause:
             self._modes.update(v)
@@ -155,3 +156,12 @@ class Outcomes:
     def warn(self, v: int, text: str) -> None:
         """Tell a person something about `v` that is no failure."""
         self._parts.emit(Warned(self._parts.key(v), self._parts.redaction.text(text)))
+
+
+def explain(error: BaseException, kind: type[Resource], plugins: "Plugins") -> str:
+    """Return why a verb of `kind` failed: what a person can set right, or which plugin is the culprit."""
+    if isinstance(error, (SetpointError, OSError, ValueError, TimeoutError)):
+        return str(error) or type(error).__name__
+    where = traceback.extract_tb(error.__traceback__)
+    last = f" at {where[-1].filename}:{where[-1].lineno}" if where else ""
+    return f"plugin {plugins.blame(kind)}: {type(error).__name__}: {error}{last}"
