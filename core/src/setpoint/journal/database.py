@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,18 +54,18 @@ PRAGMA application_id = {SIGNATURE};
 PRAGMA user_version = {VERSION};
 """
 
-# how the names of file systems begin that other machines can write to as well
-NETWORK: tuple[str, ...] = (
-    "9p",
-    "afs",
-    "ceph",
-    "cifs",
-    "fuse.gluster",
-    "fuse.s3fs",
-    "fuse.sshfs",
-    "gfs2",
-)
-NETWORK += ("glusterfs", "lustre", "nfs", "ocfs2", "smb")
+# file systems that other machines can write to as well
+NETWORK = re.compile("9p|afs|ceph|cifs|fuse.(gluster|s3fs|sshfs)|gfs2|gluster|lustre|nfs|ocfs2|smb")
+
+# what to do about an error, by the beginning of its name
+CURES = {
+    "SQLITE_FULL": "make room on its file system",
+    "ENOSPC": "make room on its file system",
+    "EDQUOT": "raise the quota of its owner",
+    "SQLITE_BUSY": "end the other program that has it open",
+    "SQLITE_LOCKED": "end the other program that has it open",
+    "": "see that its directory can be written",
+}
 
 
 class Debt(NamedTuple):
@@ -100,18 +101,9 @@ def open_database(path: str) -> "sqlite3.Connection":
         if not os.path.lexists(path):
             _create(path)
         check_file(path)
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            check(database, path)
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA journal_size_limit = 4194304")
-        except BaseException:
-            database.close()
-            raise
+        return _connect(path)
     except (sqlite3.Error, OSError) as error:
         raise problem(path, error) from error
-    return database
 
 
 def check_file(path: str) -> None:
@@ -169,12 +161,12 @@ def damaged(path: str, detail: str) -> JournalError:
 
 def problem(path: str, error: Exception) -> JournalError:
     """Return what a person can do about `error`, which SQLite or the kernel raised about `path`."""
-    name = getattr(error, "sqlite_errorname", "")
+    number = getattr(error, "errno", None) or 0
+    name = getattr(error, "sqlite_errorname", "") or errno.errorcode.get(number, "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, ValueError):
         return damaged(path, str(error))
     why = getattr(error, "strerror", None) or str(error)
-    full = name == "SQLITE_FULL" or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
-    cure = "make room on its file system" if full else "see that its directory can be written"
+    cure = next(cure for start, cure in CURES.items() if name.startswith(start))
     return JournalError(
         f"{path}: the journal cannot be used, {why}; {cure}, or choose another place with --prefix"
     )
@@ -204,11 +196,26 @@ def _refuse_network(path: str) -> None:
     except OSError:  # no /proc: then nobody can tell
         return
     kind = file_system(os.stat(directory).st_dev, mounts)
-    if kind.startswith(NETWORK):
+    if NETWORK.match(kind):
         raise JournalError(
             f"{directory}: the journal must be on a local file system, not on {kind!r}, where"
             " locks and shared memory do not hold; choose another place with --prefix"
         )
+
+
+def _connect(path: str) -> "sqlite3.Connection":
+    import sqlite3
+
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        check(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA journal_size_limit = 4194304")
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def _create(path: str) -> None:

@@ -67,8 +67,8 @@ class Journal:
         self.steps: Callable[[str], None] = lambda step: None
         self.failed: Callable[[str], None] = log.error
         self._clock = clock
-        self._path = str(directory / "journal.db")
-        self._lock = Lock(str(directory / "lock"))
+        self._path = str(directory.absolute() / "journal.db")
+        self._lock = Lock(str(directory.absolute() / "lock"))
         self._writer: Writer | None = None
         self._debts: set[Debt] = set()
         self._intents: set[str] = set()
@@ -92,17 +92,10 @@ class Journal:
         except OSError as error:
             raise problem(self._lock.path, error) from error
         try:
-            database = self._recover(owner)
+            self._start(self._recover(owner))
         except BaseException:
             self._lock.release()
             raise
-        self._writer = Writer(
-            database,
-            self._path,
-            self._tally,
-            steps=lambda step: self.steps(step),
-            failed=lambda reason: self.failed(reason),
-        )
 
     def close(self) -> None:
         """Write what is queued, and give the journal back; nothing if it is not open.
@@ -262,6 +255,15 @@ class Journal:
             database.close()
             raise problem(self._path, error) from error
         return database
+
+    def _start(self, database: "sqlite3.Connection") -> None:
+        self._writer = Writer(
+            database,
+            self._path,
+            self._tally,
+            steps=lambda step: self.steps(step),  # so that it may be set at any time
+            failed=lambda reason: self.failed(reason),
+        )
 
     def _debt_rows(self, debts: Iterable[Debt]) -> list[tuple[bytes, bytes, int, float]]:
         mark, now = self.mark(), self._clock.wall()

@@ -63,8 +63,7 @@ class Lock:
             OSError: the file cannot be opened.
 
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(self.path, flags, 0o600)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, _whole_file())
             text = msgspec.json.encode(owner)
@@ -73,10 +72,7 @@ class Lock:
         except BlockingIOError:
             found = _read_owner(file)
             os.close(file)
-            raise JournalError(
-                f"{self.path}: the journal is in use by {found or 'another engine'};"
-                " stop that one, or choose another place with --prefix"
-            ) from None
+            raise _in_use(self.path, found) from None
         except OSError:
             os.close(file)
             raise
@@ -109,6 +105,13 @@ def is_held(path: str) -> bool:
 
 def _whole_file() -> bytes:
     return struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock, 64 bit
+
+
+def _in_use(path: str, owner: Owner | None) -> JournalError:
+    return JournalError(
+        f"{path}: the journal is in use by {owner or 'another engine'};"
+        " stop that one, or choose another place with --prefix"
+    )
 
 
 def _read_owner(file: int) -> Owner | None:

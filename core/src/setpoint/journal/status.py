@@ -61,25 +61,30 @@ def read_status(directory: Path) -> Status:
     """
     import sqlite3
 
-    path, lock = str(directory / "journal.db"), str(directory / "lock")
+    path, lock = str(directory.absolute() / "journal.db"), str(directory / "lock")
     try:
         if not os.path.lexists(path):
             raise _none(path)
         check_file(path)
         was_held = is_held(lock)
-        database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            database.execute("BEGIN")  # all of it as of one moment
-            check(database, path)
-            found = _read(database, path)
-        finally:
-            database.close()
+        found = _look(path)
         # asked twice: an engine that ends or begins meanwhile must not be called dead
-        return msgspec.structs.replace(
-            found, running=not found.ended and (was_held or is_held(lock))
-        )
+        running = not found.ended and (was_held or is_held(lock))
+        return msgspec.structs.replace(found, running=running)
     except (sqlite3.Error, OSError, ValueError) as error:
         raise problem(path, error) from error
+
+
+def _look(path: str) -> Status:
+    import sqlite3
+
+    database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)
+    try:
+        database.execute("BEGIN")  # all of it as of one moment
+        check(database, path)
+        return _read(database, path)
+    finally:
+        database.close()
 
 
 def _read(database: "sqlite3.Connection", path: str) -> Status:
