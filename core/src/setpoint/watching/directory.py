@@ -3,8 +3,9 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from setpoint.watching.entry import Entry, Held, Several, entries_of, together
 from setpoint.watching.inotify import ENTRIES, FULL, LISTING, NAMES, RENAMED, padded, silence
 
 if TYPE_CHECKING:
@@ -17,37 +18,6 @@ LIMITS = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 MAX_LINKS = 40  # how many the kernel follows in one path
 
 
-class Entry(Protocol):
-    """Who wants to hear of a name in a directory, or of all of them."""
-
-    @property
-    def changed(self) -> Callable[[], None]:
-        """What to call at once when an event is read."""
-
-    @property
-    def depth(self) -> int:
-        """How many directories are above; those above are looked at first."""
-
-    def look(self, mask: int) -> bool:
-        """See what is there now, when all events are read; whether that is news to be told.
-
-        mask: the events since the last look; 0 when this is the first one.
-        """
-
-    def dependants(self) -> "Iterator[Entry]":
-        """Yield those who have to look after this one did."""
-
-
-Hit = Entry | tuple[Entry, ...] | None
-
-
-def entries_of(hit: Hit) -> tuple[Entry, ...]:
-    """Return the entries in what a table holds for a name."""
-    if hit is None:
-        return ()
-    return hit if isinstance(hit, tuple) else (hit,)
-
-
 class Watch:
     """A directory's inode with a kernel watch, shared by all paths that lead to it."""
 
@@ -58,19 +28,19 @@ class Watch:
         self.mask = 0
         self.directories: list[Directory] = []
 
-    def finder(self) -> Callable[[bytes], Hit]:
+    def finder(self) -> Callable[[bytes], Held | None]:
         """Return what gives the entries for a name; for one path it is its table's own `get`."""
         if len(self.directories) == 1 and not self.directories[0].insiders:
             return self.directories[0].table.get
         return self._find
 
-    def _find(self, name: bytes) -> Hit:
+    def _find(self, name: bytes) -> Held | None:
         hits: list[Entry] = []
         for directory in self.directories:
             hits += entries_of(directory.table.get(name))
             if name:
                 hits += directory.insiders
-        return tuple(hits)
+        return together(hits)
 
 
 class Directory:
@@ -94,7 +64,7 @@ class Directory:
         self.tree, self.parent, self.name = tree, parent, name
         self.path: str = f"{parent.path.rstrip('/')}/{name}" if parent else "/"
         self.depth: int = parent.depth + 1 if parent else 0
-        self.table: dict[bytes, Entry | tuple[Entry, ...]] = {b"": self}
+        self.table: dict[bytes, Held] = {b"": self}
         self.children: dict[str, Directory] = {}
         self.followers: set[Directory] = set()
         self.insiders: tuple[Inside, ...] = ()
@@ -108,13 +78,18 @@ class Directory:
         """Look again with everything below, also for what does not rename: a permission."""
         self.tree.mark(self, RENAMED)
 
-    def dependants(self) -> Iterator[Entry]:
-        """Yield what is below, and the links that lead here."""
-        yield from self.children.values()
-        yield from self.followers
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was dropped."""
+        return self.parent is not None and self.parent.children.get(self.name) is not self
+
+    def listeners(self) -> Iterator[Entry]:
+        """Yield those who hear of names here, without the directories that are named."""
         yield from self.insiders
         for hit in self.table.values():
-            yield from (entry for entry in entries_of(hit) if not isinstance(entry, Directory))
+            for entry in entries_of(hit):
+                if not isinstance(entry, Directory):
+                    yield entry
 
     def entries(self, key: bytes) -> tuple[Entry, ...]:
         """Return those who want to hear of the name `key`; of `LISTING`, of every name."""
@@ -123,17 +98,28 @@ class Directory:
     def put(self, key: bytes, entry: Entry) -> None:
         """Let `entry` hear of the name `key`."""
         old = self.table.get(key)
-        self.table[key] = (*entries_of(old), entry) if old else entry
+        self.table[key] = Several((*entries_of(old), entry)) if old else entry
         if self.blind:
             self.tree.poller.remember(self, key)
 
     def take(self, key: bytes, entry: Entry) -> None:
         """Let `entry` hear of the name `key` no more."""
-        left = tuple(other for other in entries_of(self.table.get(key)) if other is not entry)
+        held = entries_of(self.table.pop(key, None))
+        left = together(other for other in held if other is not entry)
         if left:
-            self.table[key] = left if len(left) > 1 else left[0]
-        else:
-            self.table.pop(key, None)
+            self.table[key] = left
+
+    def adopt(self, key: bytes, leaf: Entry) -> None:
+        """Let `leaf`, which subscribes to the name `key`, hear of it in full."""
+        self.leaves += 1
+        self.put(key, leaf)
+        if self.leaves == 1:
+            self.widen()
+
+    def disown(self, key: bytes, leaf: Entry) -> None:
+        """Let `leaf` hear no more."""
+        self.leaves -= 1
+        self.take(key, leaf)
 
     def admit(self, inside: "Inside") -> None:
         """Let `inside` hear of every name."""

@@ -21,7 +21,8 @@ FULL = ENTRIES | MODIFY | CLOSE_WRITE | EXCL_UNLINK  # for those who want what i
 RENAMED = CREATE | DELETE | MOVED_FROM | MOVED_TO | DELETE_SELF | MOVE_SELF
 RENAMED |= UNMOUNT | OVERFLOW | IGNORED
 
-HEADER = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
+HEADER = struct.Struct("iI4xI")  # watch descriptor, mask, cookie (of no use here), length of name
+HEADER_SIZE = HEADER.size
 _CHUNK = 256 * 1024  # some 8,000 events, half of what the kernel's queue holds by default
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from setpoint.watching.directory import MAX_LINKS, Directory, Entry
+from setpoint.watching.directory import MAX_LINKS, Directory
 from setpoint.watching.inotify import ISDIR, padded
 from setpoint.watching.subscription import Subscription
 
 if TYPE_CHECKING:
     from setpoint.watching.tree import Tree
+
+_NOT_NAMES = frozenset(("", ".", ".."))  # no directory has an entry to watch for these
+_LEADS_ON = frozenset((stat.S_IFDIR, stat.S_IFLNK))
 
 
 def nothing() -> None:
@@ -28,7 +31,8 @@ class Leaf(Subscription):
     __slots__ = ("_beyond", "_hops", "_tree", "changed", "home", "path", "recursive")
 
     def __init__(self, tree: "Tree", path: str, recursive: bool, hops: int = 0) -> None:
-        self._tree, self.path, self.recursive, self._hops = tree, path, recursive, hops
+        self._tree, self.recursive, self._hops = tree, recursive, hops
+        self.path = path.rstrip("/") or "/"
         self.changed: Callable[[], None] = nothing
         self.home: Directory | None = None
         self._beyond: Leaf | Inside | None = None
@@ -44,19 +48,17 @@ class Leaf(Subscription):
     def plant(self, changed: Callable[[], None]) -> None:
         """Take the place in the tree; watching has begun when the tree is settled."""
         self.changed = changed
-        parent, _, name = self.path.rstrip("/").rpartition("/")
-        if name in ("", ".", ".."):  # no directory has an entry that could be watched for these
+        parent, _, name = self.path.rpartition("/")
+        if name in _NOT_NAMES:
             self._beyond = Inside(self, self.path)
             return
-        idle = not self._tree.stale
-        self.home = self._tree.walk(parent)
-        self.home.leaves += 1
-        self.home.put(padded(name), self)
-        self.home.widen()
-        if idle and not self._tree.stale:
-            self.look(0)
+        tree = self._tree
+        self.home = tree.walk(parent)
+        self.home.adopt(padded(name), self)
+        if tree.stale:
+            tree.mark(self, 0)
         else:
-            self._tree.mark(self, 0)
+            self.look(0)  # its home has been looked at, and nothing else is to be done
 
     def stop(self) -> None:
         """Leave the tree; what nobody else needs of it is given back."""
@@ -64,27 +66,26 @@ class Leaf(Subscription):
         home, self.home = self.home, None
         self._leave_beyond()
         if home:
-            home.leaves -= 1
-            home.take(padded(os.path.basename(self.path.rstrip("/"))), self)
+            home.disown(padded(self.path.rpartition("/")[2]), self)
             self._tree.forget(self)
             self._tree.release(home)
-
-    @property
-    def depth(self) -> int:
-        """One more than that of its home, which is looked at first."""
-        return self.home.depth + 1 if self.home else 0
-
-    def dependants(self) -> Iterator[Entry]:
-        """Yield nothing: what lies beyond depends on directories."""
-        return iter(())
 
     def look(self, mask: int) -> bool:
         """Go beyond a link or into a directory; it is news if that is another one than before."""
         if self.home is None:
             return False
-        path, into = self._see()
-        beyond = self._beyond
-        if (beyond.path if beyond else None) == path and isinstance(beyond, Inside) == into:
+        try:
+            kind = stat.S_IFMT(os.lstat(self.path).st_mode)
+        except OSError:
+            kind = 0  # what comes in its place has an event
+        if kind not in _LEADS_ON and self._beyond is None:
+            return False
+        return self._go_beyond(kind)
+
+    def _go_beyond(self, kind: int) -> bool:
+        into, before = kind == stat.S_IFDIR, self._beyond
+        path = self.path if into else self._link() if kind == stat.S_IFLNK else None
+        if path == (before and before.path) and into == isinstance(before, Inside):
             return False
         self._leave_beyond()
         if into:
@@ -94,16 +95,14 @@ class Leaf(Subscription):
             self._beyond.plant(self.changed)
         return True
 
-    def _see(self) -> tuple[str | None, bool]:
-        """Return the path to watch beyond this one, if any, and whether it is a directory's."""
+    def _link(self) -> str | None:
+        """Return the path that the link here names, unless there were too many before it."""
+        if self._hops == MAX_LINKS:
+            return None
         try:
-            mode = os.lstat(self.path).st_mode
-            if stat.S_ISLNK(mode) and self._hops < MAX_LINKS:
-                link = os.readlink(self.path.rstrip("/"))
-                return os.path.join(os.path.dirname(self.path.rstrip("/")), link), False
+            return os.path.join(os.path.dirname(self.path), os.readlink(self.path))
         except OSError:
-            return None, False  # what came in its place has an event
-        return (self.path, True) if stat.S_ISDIR(mode) else (None, False)
+            return None
 
     def _leave_beyond(self) -> None:
         beyond, self._beyond = self._beyond, None
@@ -128,15 +127,6 @@ class Inside:
     def recursive(self) -> bool:
         """Whether what is in files, and in directories below, counts too."""
         return self._leaf.recursive
-
-    @property
-    def depth(self) -> int:
-        """One more than that of the directory, which is looked at first."""
-        return self._directory.depth + 1 if self._directory else 0
-
-    def dependants(self) -> Iterator[Entry]:
-        """Yield nothing: what is below depends on the directory."""
-        return iter(())
 
     def look(self, mask: int) -> bool:
         """Go into directories that are new; that is news, since things in them may be as new."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from setpoint.clock import Clock
 from setpoint.watching.directory import Directory
+from setpoint.watching.entry import tell
 from setpoint.watching.inotify import ISDIR, LISTING, RENAMED
 
 Signature = tuple[int, ...]  # device, inode, type; then what differs when a file was changed
@@ -125,7 +126,7 @@ def _examine(directory: Directory, key: bytes, seen: dict[bytes, Signature]) -> 
     for entry in entries:
         if now[_KIND] != before[_KIND] if isinstance(entry, Directory) else anything:
             directory.tree.mark(entry, RENAMED | ISDIR)
-            directory.tree.tell(entry)
+            tell(entry)
     return anything
 
 

@@ -1,11 +1,12 @@
 """The tree of directories that lead to what is subscribed, and how events travel in it."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from itertools import chain
+from operator import attrgetter
 
-from setpoint.watching.directory import LIMITS, Directory, Entry, Hit, Watch
-from setpoint.watching.inotify import HEADER, ISDIR, MASK_ADD, RENAMED, Inotify, padded
+from setpoint.watching.directory import LIMITS, Directory, Watch
+from setpoint.watching.entry import Entry, Held, entries_of, report, tell
+from setpoint.watching.inotify import HEADER, HEADER_SIZE, ISDIR, MASK_ADD, RENAMED, Inotify, padded
 from setpoint.watching.polling import Poller
 
 
@@ -26,7 +27,7 @@ class Tree:
         self._inotify, self._refused = inotify, refused
         self.poller = poller
         self._watches: dict[int, Watch] = {}
-        self._find: dict[int, Callable[[bytes], Hit]] = {-1: self._overflowed}
+        self._find: dict[int, Callable[[bytes], Held | None]] = {-1: self._overflowed}
         self.root = Directory(self, None, "")
         self.stale: dict[Entry, int] = {}
         self.overflows = 0
@@ -60,8 +61,8 @@ class Tree:
         find, unpack = self._find, HEADER.unpack_from
         at, end = 0, len(events)
         while at < end:
-            watch, mask, _, length = unpack(events, at)
-            start = at + 16
+            watch, mask, length = unpack(events, at)
+            start = at + HEADER_SIZE
             at = start + length
             try:
                 hit = find[watch](events[start:at])
@@ -69,48 +70,48 @@ class Tree:
                 continue  # the watch was removed after this event
             if hit is None:
                 continue
-            for entry in hit if isinstance(hit, tuple) else (hit,):
-                if mask & RENAMED:
+            if mask & RENAMED:
+                for entry in entries_of(hit):
                     self.mark(entry, mask)
-                self.tell(entry)
-
-    def tell(self, entry: Entry) -> None:
-        """Call `entry`; a fault in there is reported by the loop and is nobody else's."""
-        try:
-            entry.changed()
-        except Exception as error:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "a subscriber of a watched path failed", "exception": error}
-            )
+            try:
+                hit.changed()
+            except Exception as error:
+                report(error)
 
     def settle(self) -> None:
         """Let everything stale look, until nothing is; then tell those for whom that is news."""
         news: dict[Entry, None] = {}
         while self.stale:
-            batch = self._affected(news)
+            directories, entries = self._affected(news)
             self.stale.clear()
-            for entry in sorted(batch, key=lambda entry: entry.depth):
-                if not self._is_gone(entry) and entry.look(batch[entry]) and batch[entry]:
+            for directory in sorted(directories, key=attrgetter("depth")):
+                if not directory.is_gone:
+                    directory.look(directories[directory])
+            for entry, mask in entries.items():
+                if entry.look(mask) and mask:
                     news[entry] = None
         for entry in news:
-            self.tell(entry)
+            tell(entry)
 
-    def _affected(self, news: dict[Entry, None]) -> dict[Entry, int]:
+    def _affected(self, news: dict[Entry, None]) -> tuple[dict[Directory, int], dict[Entry, int]]:
         """Return all that is stale or depends on it; put into `news` whom events reach that way."""
-        found = dict(self.stale)
-        queue = list(found)
+        entries = self.stale.copy()
+        queue = [entry for entry in entries if isinstance(entry, Directory)]
+        directories = {directory: entries.pop(directory) for directory in queue}
         while queue:
-            entry = queue.pop()
-            mask = found[entry] and RENAMED | ISDIR
-            for dependant in entry.dependants():
-                if dependant not in found or mask & ~found[dependant]:
-                    found[dependant] = found.get(dependant, 0) | mask
-                    queue.append(dependant)
-                if mask and not isinstance(dependant, Directory):
-                    news[dependant] = None
-        return found
+            directory = queue.pop()
+            mask = directories[directory] and RENAMED | ISDIR
+            for near in chain(directory.children.values(), directory.followers):
+                if near not in directories or mask & ~directories[near]:
+                    directories[near] = directories.get(near, 0) | mask
+                    queue.append(near)
+            for entry in directory.listeners():
+                entries[entry] = entries.get(entry, 0) | mask
+                if mask:
+                    news[entry] = None
+        return directories, entries
 
-    def _overflowed(self, _: bytes) -> Hit:
+    def _overflowed(self, _: bytes) -> Held:
         self.overflows += 1
         return self.root
 
@@ -181,18 +182,12 @@ class Tree:
         queue = [directory]
         while queue:
             place = queue.pop()
-            if self._is_gone(place):
+            if place.is_gone:
                 continue
             if _is_needed(place):
                 self.narrow(place)
             else:
                 queue += place.drop()
-
-    def _is_gone(self, entry: Entry) -> bool:
-        if not isinstance(entry, Directory):
-            return False
-        parent = entry.parent
-        return parent is not None and parent.children.get(entry.name) is not entry
 
     def close(self) -> None:
         """Forget everything: the descriptor is closed, and no watch is left."""

@@ -65,7 +65,10 @@ class Watcher:
             recursive: of a directory, everything below it too, links in it not followed.
 
         """
-        return Leaf(self._tree, os.path.join(os.getcwd(), path), recursive)
+        text = os.fspath(path)
+        if not text.startswith("/"):
+            text = os.path.join(os.getcwd(), text)
+        return Leaf(self._tree, text, recursive)
 
     @property
     def polling(self) -> int:
