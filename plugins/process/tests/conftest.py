@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from setpoint.host import Host
 from setpoint_process import Process
 from setpoint_process.signals import Outcome, send
 from setpoint_process.table import Entry, Selection, read, scan
-
-from setpoint.host import Host
 
 
 class Herd:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+
 from setpoint_process import commands
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def test_a_record_that_is_broken_is_named_and_does_not_hold_up_the_others(
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_what_is_not_permitted_is_told_and_is_exit_code_3(herd: "Herd", pause: Invoke) -> None:
     pause(herd.name)  # so that all is imported that another user may not read
     (foreign,) = herd.sleepers()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
 from setpoint_process import Process, observing
 from setpoint_process.connector import Connector
 from setpoint_process.observing import observer

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from setpoint_process import Process
-from setpoint_process.record import FILE, Notebook
 
 from setpoint import ParamError, Refused
+from setpoint_process import Process
+from setpoint_process.record import FILE, Notebook
 
 if TYPE_CHECKING:
     from conftest import Herd

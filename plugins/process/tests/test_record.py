@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from setpoint_process.record import Notebook, notebooks, of_this_command
 
 from setpoint.host import Host
+from setpoint_process.record import Notebook, notebooks, of_this_command
 
 if TYPE_CHECKING:
     from conftest import Herd

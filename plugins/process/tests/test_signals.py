@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from setpoint_process import signals
 from setpoint_process.ending import end
 from setpoint_process.signals import Outcome, held, pause, pids, resume
@@ -99,6 +100,7 @@ def test_a_descriptor_is_closed_again(herd: "Herd") -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes of another user")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_what_belongs_to_others_is_named_and_the_rest_is_paused(herd: "Herd") -> None:
     (foreign,) = herd.sleepers()
     (own,) = herd.sleepers(user=NOBODY)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
 from setpoint_process.table import (
     Selection,
     ancestry,

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from setpoint_timer import Timer
 
-from setpoint import Change
+from setpoint import Change, Engine, Graph, Resource, hookimpl
 from setpoint.clock import Clock
+from setpoint.engine.events import Changed
+from setpoint.graph import Edge
 from setpoint.host import Host
+from setpoint_timer import Timer
 
 INTERVAL = 0.02
 
@@ -167,3 +169,43 @@ def test_an_interval_out_of_range_is_refused(interval: float) -> None:
 
 def test_what_requires_it_is_checked_again_at_each_tick() -> None:
     assert Timer.rechecks
+
+
+class Counted(Resource):
+    """Counts how often it was checked and refreshed."""
+
+    kind = "counted"
+    quick = True
+
+    def check(self) -> list[Change]:
+        self.memory["checks"] = self.memory.get("checks", 0) + 1
+        return []
+
+    @hookimpl
+    def refresh(self) -> None:
+        self.memory["refreshes"] = self.memory.get("refreshes", 0) + 1
+
+
+async def test_a_tick_refreshes_who_listens_and_has_who_requires_checked_again(host: Host) -> None:
+    graph = Graph()
+    listens, requires = Counted("listens"), Counted("requires")
+    graph.add(Timer("t", interval=INTERVAL), listens, requires)
+    graph.connect(Edge("timer t", listens.id, "hold"))
+    graph.connect(Edge("timer t", requires.id))
+    engine = Engine(graph, host=host, durable=False)
+    ticks: list[int] = []
+    events: set[str] = set()
+
+    def heard(event: object) -> None:
+        events.add(type(event).__name__)
+        if isinstance(event, Changed):
+            ticks.append(event.changes[0].after)
+            if len(ticks) == 10:
+                engine.stop()
+
+    engine.listen(heard)
+    await engine.run()
+    assert ticks == list(range(1, 11))
+    assert listens.memory["refreshes"] >= 9  # what came before the stop
+    assert requires.memory["checks"] >= 9
+    assert "Fighting" not in events  # it changes of its own accord
