@@ -26,6 +26,23 @@ class Machine:
         self.log: list[tuple[str, str]] = []
         self.broken: dict[str, BaseException] = {}
         self.watchers: dict[str, Callable[[], None]] = {}
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def note(self, what: str, name: str) -> None:
+        """Log that `what` was done to `name`; from any thread."""
+        self.log.append((what, name))
+        for loop, noted in self._waiting:
+            loop.call_soon_threadsafe(noted.set)
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Wait until what was done makes `reached` true."""
+        noted = asyncio.Event()
+        self._waiting.append((asyncio.get_running_loop(), noted))
+        async with asyncio.timeout(10):
+            while not reached():
+                await noted.wait()
+                noted.clear()
+        self._waiting.pop()
 
     def disturb(self, name: str, value: Any) -> None:
         self.cells[name] = value
@@ -63,14 +80,14 @@ class Keeper(Resource):
         return Watch(self.machine, self.name)
 
     def look(self) -> list[Change]:
-        self.machine.log.append(("check", self.name))
+        self.machine.note("check", self.name)
         if self.name in self.machine.broken:
             raise self.machine.broken[self.name]
         found = self.machine.cells.get(self.name)
         return [] if found == self.value else [Change("value", found, self.value)]
 
     def put(self) -> None:
-        self.machine.log.append(("apply", self.name))
+        self.machine.note("apply", self.name)
         if f"apply {self.name}" in self.machine.broken:
             raise self.machine.broken[f"apply {self.name}"]
         self.machine.cells[self.name] = self.value
@@ -83,7 +100,7 @@ class Keeper(Resource):
 class Refreshable(Keeper):
     @hookimpl
     def refresh(self) -> None:
-        self.machine.log.append(("refresh", self.name))
+        self.machine.note("refresh", self.name)
         if f"refresh {self.name}" in self.machine.broken:
             raise self.machine.broken[f"refresh {self.name}"]
 
@@ -125,7 +142,7 @@ class Lab:
                 return self.look()
 
             async def apply(self, changes: list[Change]) -> None:
-                self.machine.log.append(("begin", self.name))
+                self.machine.note("begin", self.name)
                 if self.name in self.gate:
                     await self.gate[self.name].wait()
                 await asyncio.sleep(0)

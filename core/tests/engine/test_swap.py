@@ -68,8 +68,7 @@ async def test_params_change_after_the_run_that_is_under_way(lab):
     lab.slow.gate["a"] = gate = asyncio.Event()
     engine = lab.engine(lab.graph(lab.slow("a", value=1)), converged_timeout=0)
     task = asyncio.ensure_future(engine.run())
-    while not lab.machine.done("begin"):
-        await asyncio.sleep(0)
+    await lab.machine.until(lambda: lab.machine.done("begin"))
     engine.swap(lab.graph(lab.slow("a", value=2)))
     gate.set()
     assert (await task).ok
@@ -83,8 +82,7 @@ async def test_what_leaves_while_it_runs_finishes_first(lab):
         lab.graph(lab.slow("a", value=1), lab.cell("b", value=1)), converged_timeout=0
     )
     task = asyncio.ensure_future(engine.run())
-    while not lab.machine.done("begin"):
-        await asyncio.sleep(0)
+    await lab.machine.until(lambda: lab.machine.done("begin"))
     engine.swap(lab.graph(lab.cell("b", value=1)))
     await asyncio.sleep(0)
     gate.set()
@@ -98,8 +96,7 @@ async def test_what_comes_back_while_it_leaves_is_the_same_resource(lab):
     lab.slow.gate["a"] = gate = asyncio.Event()
     engine = lab.engine(lab.graph(lab.slow("a", value=1)), converged_timeout=0)
     task = asyncio.ensure_future(engine.run())
-    while not lab.machine.done("begin"):
-        await asyncio.sleep(0)
+    await lab.machine.until(lambda: lab.machine.done("begin"))
     engine.swap(lab.graph())
     engine.swap(lab.graph(lab.slow("a", value=3)))
     gate.set()

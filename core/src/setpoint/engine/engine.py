@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from setpoint.engine.batches import Batches
-from setpoint.engine.events import Converged, Event, Swapped
+from setpoint.engine.events import Converged, Event, Swapped, Warned
 from setpoint.engine.general import General
 from setpoint.engine.host import EngineHost
 from setpoint.engine.modes import Modes
@@ -168,6 +169,14 @@ class _Run:
         self._told = -1.0
         self._waiting = False
         self._wire()
+        if parts.journal is not None:
+            parts.journal.failed = self._journal_failed
+
+    def _journal_failed(self, reason: str) -> None:
+        """Tell that the journal cannot be written; called in its thread."""
+        event = Warned("", f"{reason}; nothing that notifies others is changed until it can be written")
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._parts.emit, event)
 
     def _wire(self) -> None:
         scheduler = self._parts.scheduler
@@ -249,8 +258,6 @@ class _Run:
         await self._watches.close()
         parts.timers.close()
         parts.threads.close()
-        if parts.journal is not None:
-            await parts.journal.flush()
         parts.host.close()
 
     # -- what the scheduler calls

@@ -37,12 +37,15 @@ class Ledger:
         self._numbers = count()
 
     def restore(self) -> None:
-        """Take over what a former process left, as far as the graph has it."""
+        """Take over what a former process left, as far as the graph has it.
+
+        What another graph left owed is neither paid nor forgotten: that graph may come back.
+        """
         if self._journal is None:
             return
-        index, notify = self._vertices.index, self._vertices.notify
+        index = self._vertices.index
         for first, then in self._journal.debts():
-            if first in index and then in index and index[then] in notify.get(index[first], ()):
+            if then in index:
                 self._owe(index[then], first)
         self.open |= {index[key] for key in self._journal.intents() if key in index}
 
