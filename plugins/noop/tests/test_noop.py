@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 import pytest
-from setpoint_noop import Noop
 
 from setpoint.host import Host
+from setpoint_noop import Noop
 
 
 async def test_it_is_always_as_declared() -> None:

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from setpoint_password import ALPHABET, Password
 
 from setpoint import Change, ParamError, Refused, Secret
 from setpoint.host import Host
+from setpoint_password import ALPHABET, Password
 
 NEW = [Change("password", None, "(secret)")]
 TAMPERED = [Change("password", "(tampered)", "(secret)")]
