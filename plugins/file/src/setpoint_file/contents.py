@@ -14,10 +14,12 @@ SMALL = 1 << 16  # bytes that are read at once, compared on the loop, and shown 
 class Content(NamedTuple):
     """What a file is to hold.
 
-    text: all of it; None if it is in files.
+    shown: all of it as text, if it is not in files.
+    text: the same in bytes; None if it is in files.
     paths: the files that hold its parts, in order.
     """
 
+    shown: str
     text: bytes | None
     paths: tuple[str, ...]
 
@@ -77,6 +79,8 @@ def compare(files: Files, path: str, size: int, wanted: Content) -> Change | Non
 def announce(files: Files, wanted: Content) -> Change:
     """Return the change that a file which is not there yet is to hold `wanted`."""
     size = wanted.size(files)
+    if wanted.text is not None and size <= SMALL:
+        return Change("content", None, wanted.shown)
     if size <= SMALL:
         texts = _as_texts(b"", b"".join(wanted.pieces(files)))
         if texts is not None:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from setpoint import Change, Refused
 from setpoint_file import trees
 from setpoint_file.accounts import groups, users
-from setpoint_file.contents import Content, announce, compare, expand
-from setpoint_file.modes import Mode, parse_mode
+from setpoint_file.aims import SORTS, Aim, aim_of
+from setpoint_file.contents import announce, compare
 from setpoint_file.signatures import is_settled, signature
 
 if TYPE_CHECKING:
     from setpoint_file.resource import File
-
-_WORDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 
 
 def find(file: "File") -> list[Change]:
@@ -30,131 +28,108 @@ def find(file: "File") -> list[Change]:
     found = file.host.files.status(file.at)
     if file.state == "absent":
         return _absence(file, found)
-    if found is None or word(found) != wanted_word(file):
-        changes = _replacement(file, found)
+    aim = aim_of(file)
+    if found is None:
+        changes = _all(file, aim, None)
+    elif SORTS.get(stat.S_IFMT(found.st_mode)) != aim.sort:
+        changes = _replacement(file, aim, found)
     else:
-        changes = _own_differences(file, found)
+        changes = _own_differences(file, aim, found)
         if not changes:
-            remember(file, found, now)
-    if file.is_directory and file.recurse:
+            remember(file, aim, found, now)
+    if file.recurse and aim.sort == "directory":
         changes += _tree_differences(file)
+    if changes:
+        file.memory["aim"] = aim
     return changes
 
 
-def remember(file: "File", status: os.stat_result, now: int = 0) -> None:
-    """Remember what is as declared, if later its status alone, taken after `now`, can tell that."""
-    if file.is_directory or file.fragments or (file.source and not file.symlink):
+def remember(file: "File", aim: Aim, status: os.stat_result, now: int = 0) -> None:
+    """Remember what is as declared, if later its status alone can tell that.
+
+    Args:
+        file: what is declared.
+        aim: what that comes to.
+        status: of what is there.
+        now: the wall clock in nanoseconds, read before `status` was taken; 0 if it was not.
+
+    """
+    if aim.sort == "directory" or (aim.content is not None and aim.content.paths):
         return
-    if is_settled(status, os.path.dirname(file.at), now):
+    if is_settled(status, aim.at.rpartition("/")[0], now):
         file.memory["seen"] = signature(status)
-
-
-def word(status: os.stat_result) -> str:
-    """Return what it is, in a word."""
-    return _WORDS.get(stat.S_IFMT(status.st_mode), "special file")
-
-
-def wanted_word(file: "File") -> str:
-    """Return what is declared, in a word."""
-    if file.is_directory:
-        return "directory"
-    return "symlink" if file.symlink else "file"
-
-
-def is_file(status: os.stat_result) -> bool:
-    """Whether it is a regular file."""
-    return stat.S_ISREG(status.st_mode)
-
-
-def is_made(file: "File") -> bool:
-    """Whether it is to be there, and not only to have some attributes if it is."""
-    return bool(file.state == "exists" or file.content is not None or file.source or file.fragments)
-
-
-def content_of(file: "File") -> Content | None:
-    """Return what `file` is to hold; None if that is not declared."""
-    if file.content is not None:
-        return Content(file.content.encode(), ())
-    if file.fragments:
-        return Content(None, expand(file.host.files, file.fragments))
-    if file.source and not file.symlink and not file.is_directory:
-        return Content(None, (file.source,))
-    return None
-
-
-def mode_of(file: "File") -> Mode:
-    """Return the declared permission bits; those of the source if only that is declared."""
-    if file.mode or not file.source or file.symlink:
-        return parse_mode(file.mode)
-    source = file.host.files.status(file.source.rstrip("/"), follow=True)
-    return Mode(0o7777, stat.S_IMODE(source.st_mode)) if source is not None else parse_mode("")
 
 
 def _absence(file: "File", found: os.stat_result | None) -> list[Change]:
     """Return the change that it goes, if it may."""
     if found is None:
         return []
-    _refuse_special(file, found)
-    there = word(found)
-    if (there == "directory") != file.is_directory and not file.force:
-        raise Refused(
-            f"{file.at} is a {there}, not a {wanted_word(file)}", "write force: true to remove it"
-        )
+    there, sort = _sort(file, found), "directory" if file.is_directory else "file"
+    if (there == "directory") != (sort == "directory") and not file.force:
+        raise Refused(f"{file.at} is a {there}, not a {sort}", "write force: true to remove it")
     if there == "directory" and not file.recurse and file.host.files.names(file.at):
         raise Refused(f"{file.at} is not empty", "write recurse: true to remove all that is in it")
     return [Change("state", there, None)]
 
 
-def _replacement(file: "File", found: os.stat_result | None) -> list[Change]:
-    """Return all that is declared as changes, as nothing is there, or something else."""
-    before = None
-    if found is not None:
-        before = word(found)
-        _refuse_special(file, found)
-        if not (file.force and is_made(file)):
-            raise Refused(
-                f"{file.at} is a {before}, not a {wanted_word(file)}",
-                "write force: true to replace it" if is_made(file) else "declare what it is",
-            )
-    changes = [Change("state", before, wanted_word(file))] if is_made(file) else []
-    content = content_of(file)
-    if content is not None:
-        changes.append(announce(file.host.files, content))
-    if file.symlink:
+def _replacement(file: "File", aim: Aim, found: os.stat_result) -> list[Change]:
+    """Return that what is declared is made in the place of something else, if it may."""
+    there = _sort(file, found)
+    if not aim.made:
+        raise Refused(f"{aim.at} is a {there}, not a {aim.sort}", "write what it is to be")
+    if not file.force:
+        raise Refused(f"{aim.at} is a {there}, not a {aim.sort}", "write force: true to replace it")
+    return _all(file, aim, there)
+
+
+def _sort(file: "File", found: os.stat_result) -> str:
+    """Return what it is in a word; refuse devices, pipes and sockets."""
+    sort = SORTS.get(stat.S_IFMT(found.st_mode))
+    if sort is None:
+        raise Refused(f"{file.at} is a device, pipe or socket", "remove it by hand")
+    return sort
+
+
+def _all(file: "File", aim: Aim, there: str | None) -> list[Change]:
+    """Return all that is declared as changes."""
+    changes = [Change("state", there, aim.sort)] if aim.made else []
+    if aim.content is not None:
+        changes.append(announce(file.host.files, aim.content))
+    if aim.sort == "symlink":
         changes.append(Change("target", None, file.source))
-    return changes + attribute_differences(file, None)
+    if aim.mode.declared:
+        changes.append(Change("mode", None, f"{aim.mode.bits:04o}"))
+    if file.owner:
+        changes.append(Change("owner", None, file.owner))
+    if file.group:
+        changes.append(Change("group", None, file.group))
+    return changes
 
 
-def _own_differences(file: "File", found: os.stat_result) -> list[Change]:
+def _own_differences(file: "File", aim: Aim, found: os.stat_result) -> list[Change]:
     """Return how a file, directory or link of the right sort differs."""
-    changes = attribute_differences(file, found)
-    if file.symlink:
-        target = file.host.files.target(file.at)
-        return (
-            changes if target == file.source else [Change("target", target, file.source), *changes]
-        )
-    content = content_of(file)
-    if content is None:
-        return changes
-    change = compare(file.host.files, file.at, found.st_size, content)
+    changes = [] if aim.matches(found) else _attribute_differences(file, aim, found)
+    if aim.sort == "symlink":
+        target = file.host.files.target(aim.at)
+        change = None if target == file.source else Change("target", target, file.source)
+    elif aim.content is not None:
+        change = compare(file.host.files, aim.at, found.st_size, aim.content)
+    else:
+        change = None
     return [change, *changes] if change else changes
 
 
-def attribute_differences(file: "File", found: os.stat_result | None) -> list[Change]:
-    """Return how mode, owner and group differ; all that are declared if nothing is there."""
+def _attribute_differences(file: "File", aim: Aim, found: os.stat_result) -> list[Change]:
+    """Return how mode, owner and group differ."""
     changes = []
-    mode = mode_of(file)
-    if mode.declared:
-        there = stat.S_IMODE(found.st_mode) if found is not None else None
-        wanted = mode.over(there or 0)
-        if there != wanted:
-            changes.append(
-                Change("mode", None if there is None else f"{there:04o}", f"{wanted:04o}")
-            )
-    if file.owner and (found is None or users.id(file.owner) != found.st_uid):
-        changes.append(Change("owner", users.name(found.st_uid) if found else None, file.owner))
-    if file.group and (found is None or groups.id(file.group) != found.st_gid):
-        changes.append(Change("group", groups.name(found.st_gid) if found else None, file.group))
+    there = stat.S_IMODE(found.st_mode)
+    wanted = aim.mode.over(there)
+    if there != wanted:
+        changes.append(Change("mode", f"{there:04o}", f"{wanted:04o}"))
+    if aim.owner not in (-1, found.st_uid):
+        changes.append(Change("owner", users.name(found.st_uid), file.owner))
+    if aim.group not in (-1, found.st_gid):
+        changes.append(Change("group", groups.name(found.st_gid), file.group))
     return changes
 
 
@@ -170,9 +145,3 @@ def _tree_differences(file: "File") -> list[Change]:
     if file.purge:
         changes += [Change("purge", name, None) for name in trees.strangers(file, copied)]
     return changes
-
-
-def _refuse_special(file: "File", found: os.stat_result) -> None:
-    """Refuse to touch a device, a pipe or a socket."""
-    if stat.S_IFMT(found.st_mode) not in _WORDS:
-        raise Refused(f"{file.at} is a device, pipe or socket", "remove it by hand")

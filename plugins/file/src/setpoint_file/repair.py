@@ -5,15 +5,16 @@ import stat
 from typing import TYPE_CHECKING, TypedDict
 
 from setpoint import Change, Refused
-from setpoint_file import backups, differences
-from setpoint_file.accounts import groups, users
+from setpoint_file import backups
+from setpoint_file.aims import Aim, aim_of
+from setpoint_file.differences import remember
 
 if TYPE_CHECKING:
     from setpoint_file.resource import File
 
 
 class _Attributes(TypedDict):
-    """How `Files` takes what is declared of mode, owner and group."""
+    """Mode, owner and group as `Files` takes them."""
 
     mode: int | None
     owner: int
@@ -21,93 +22,100 @@ class _Attributes(TypedDict):
 
 
 def make(file: "File", changes: list[Change]) -> None:
-    """Repair `changes`, which a check of `file` found.
+    """Repair `changes`, which the last check of `file` found.
 
     Raises:
         Refused: there is no such owner, or it is not there and nothing says what it is.
         OSError: the machine refused.
 
     """
-    own = {change.attribute for change in changes if ": " not in change.attribute}
-    if own - {"purge"}:
-        _make_itself(file, own)
-    if file.is_directory and file.recurse:
+    aim: Aim = file.memory.pop("aim", None) or aim_of(file)
+    first = changes[0].attribute  # a check puts the gravest first
+    if first == "state":
+        _replace(file, aim, changes[0].before is None)
+    elif first in ("content", "target", "mode", "owner", "group"):
+        _mend(file, aim, first)
+    if file.recurse and aim.sort == "directory":
         _make_entries(file, changes)
 
 
-def _make_itself(file: "File", attributes: set[str]) -> None:
-    """Make it, remove it, or repair what differs of it."""
-    found = file.host.files.status(file.at)
-    if "state" in attributes:
-        _replace(file, found)
-    elif found is None:
-        raise Refused(f"{file.at} is not there, and nothing says what it is", "write state: exists")
-    elif "content" in attributes:
-        backups.keep(file, file.at, found)
-        _write(file, found)
-    elif "target" in attributes:
-        backups.keep(file, file.at, found)
-        _make_link(file)
-    else:
-        file.host.files.set_attributes(file.at, **_declared(file, found))
-
-
-def _replace(file: "File", found: os.stat_result | None) -> None:
+def _replace(file: "File", aim: Aim, is_new: bool) -> None:
     """Remove what is there if it is in the way, and make what is declared."""
-    files = file.host.files
-    if found is not None:
-        backups.keep(file, file.at, found)
-        in_the_way = file.state == "absent" or file.is_directory or stat.S_ISDIR(found.st_mode)
-        if in_the_way and files.status(file.at) is not None:
-            files.remove(file.at, recursive=file.recurse or file.force)
+    if not is_new:
+        _clear(file, aim)
     if file.state == "absent":
         return
+    files = file.host.files
     if file.recurse:
-        backups.make_parents(files, file.at)
-    if file.is_directory:
-        files.make_directory(file.at, **_declared(file, None))
-    elif file.symlink:
-        _make_link(file)
+        backups.make_parents(files, aim.at)
+    if aim.sort == "directory":
+        files.make_directory(aim.at, **_declared(file, aim, 0))
+    elif aim.sort == "symlink":
+        _link(file, aim)
     else:
-        _write(file, None)
+        _write(file, aim, None)
 
 
-def _write(file: "File", found: os.stat_result | None) -> None:
+def _clear(file: "File", aim: Aim) -> None:
+    """Remove what is there, unless what is made can take its place at once."""
+    files = file.host.files
+    found = files.status(aim.at)
+    if found is None:
+        return
+    backups.keep(file, aim.at, found)
+    in_the_way = file.state == "absent" or aim.sort == "directory" or stat.S_ISDIR(found.st_mode)
+    if in_the_way and files.status(aim.at) is not None:  # it may have been moved to be kept
+        files.remove(aim.at, recursive=file.recurse or file.force)
+
+
+def _mend(file: "File", aim: Aim, first: str) -> None:
+    """Repair what differs of something of the right sort."""
+    files = file.host.files
+    found = files.status(aim.at)
+    if found is None:
+        raise Refused(f"{aim.at} is not there, and nothing says what it is", "write state: exists")
+    if first in ("content", "target"):
+        backups.keep(file, aim.at, found)
+    if first == "content":
+        _write(file, aim, found)
+    elif first == "target":
+        _link(file, aim)
+    else:
+        files.set_attributes(aim.at, **_declared(file, aim, stat.S_IMODE(found.st_mode)))
+
+
+def _write(file: "File", aim: Aim, found: os.stat_result | None) -> None:
     """Write its content; what is not declared of the attributes is as `found`."""
     files = file.host.files
-    content = differences.content_of(file)
     status = files.write(
-        file.at,
-        b"" if content is None else content.data(files),
+        aim.at,
+        b"" if aim.content is None else aim.content.data(files),
         keep=found is not None,
         fsync=file.fsync,
-        **_declared(file, found),
+        **_declared(file, aim, 0 if found is None else stat.S_IMODE(found.st_mode)),
     )
-    if status is not None and not differences.attribute_differences(file, status):
-        differences.remember(file, status)
+    if status is not None and aim.matches(status):
+        remember(file, aim, status)
 
 
-def _make_link(file: "File") -> None:
-    declared = _declared(file, None)
-    file.host.files.symlink(file.at, file.source, owner=declared["owner"], group=declared["group"])
+def _link(file: "File", aim: Aim) -> None:
+    declared = _declared(file, aim, 0)
+    file.host.files.symlink(aim.at, file.source, owner=declared["owner"], group=declared["group"])
 
 
-def _declared(file: "File", found: os.stat_result | None) -> _Attributes:
-    """Return mode, owner and group as `Files` takes them, None and -1 for what is not declared.
+def _declared(file: "File", aim: Aim, there: int) -> _Attributes:
+    """Return mode, over the bits that are there, owner and group: None and -1 if not declared.
 
     Raises:
         Refused: there is no such user or group.
 
     """
-    mode = differences.mode_of(file)
-    there = stat.S_IMODE(found.st_mode) if found is not None else 0
-    owner = users.id(file.owner) if file.owner else -1
-    group = groups.id(file.group) if file.group else -1
-    if owner is None:
+    if aim.owner is None:
         raise Refused(f"there is no user {file.owner!r}", "make it first")
-    if group is None:
+    if aim.group is None:
         raise Refused(f"there is no group {file.group!r}", "make it first")
-    return {"mode": mode.over(there) if mode.declared else None, "owner": owner, "group": group}
+    mode = aim.mode.over(there) if aim.mode.declared else None
+    return {"mode": mode, "owner": aim.owner, "group": aim.group}
 
 
 def _make_entries(file: "File", changes: list[Change]) -> None:

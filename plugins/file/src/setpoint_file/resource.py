@@ -1,6 +1,7 @@
 """The `file` resource: params and verbs."""
 
 import os
+import stat
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -104,7 +105,7 @@ class File(Resource):
 
     def forget(self) -> None:
         """Forget what the last check saw."""
-        for key in ("seen", "read", "tree"):
+        for key in ("seen", "aim", "tree"):
             self.__dict__.pop(key, None)
 
     @hookimpl
@@ -144,7 +145,7 @@ class File(Resource):
         """Read it, and return where it is, its digest and its size."""
         files = self.host.files
         status = files.status(self.at)
-        if status is None or not differences.is_file(status):
+        if status is None or not stat.S_ISREG(status.st_mode):
             return self.Sends(path=self.at, sha256="", size=0)
         return self.Sends(path=self.at, sha256=contents.digest(files, self.at), size=status.st_size)
 
