@@ -1,13 +1,15 @@
 """A graph: resources, the edges between them, and what travels along. Pure data, no asyncio."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from setpoint.errors import Place
+from setpoint.errors import Place, Problem, SetpointError
 from setpoint.resource import Resource
 from setpoint.values import Ref, Text
 
 Policy = Literal["hold", "fire", "drop"]
+SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second
+SHOWN = 20  # edges of a cycle that its message shows
 
 
 class Edge(NamedTuple):
@@ -24,6 +26,29 @@ class Edge(NamedTuple):
     origin: Place | str = ""
 
 
+class CycleError(SetpointError):
+    """Resources that wait for each other in a circle, so that none of them could ever run.
+
+    Args:
+        edges: the circle, each edge from where the one before it leads to.
+
+    """
+
+    def __init__(self, edges: Iterable[Edge]) -> None:
+        self.edges = tuple(edges)
+        steps = [_step(edge) for edge in self.edges[:SHOWN]]
+        if len(self.edges) > SHOWN:
+            steps.append(f"and {len(self.edges) - SHOWN} more")
+        circle = ", ".join(steps)
+        super().__init__(f"these wait for each other: {circle}; take out one of the edges")
+
+
+def _step(edge: Edge) -> str:
+    arrow = "~>" if edge.notify else "->"
+    origin = f" ({edge.origin})" if edge.origin else ""
+    return f"{edge.first} {arrow} {edge.then}{origin}"
+
+
 class Graph:
     """Resources by id in the order they were declared, with at most one edge for each pair.
 
@@ -32,6 +57,7 @@ class Graph:
     receives: id to the params whose values come from others, each a `Ref` or a `Text` with some.
         For each there is an edge from the sender.
     places: id to where it was declared; empty for graphs made in Python.
+    warnings: what a person should know about how it was declared, though it runs.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -40,6 +66,7 @@ class Graph:
         self.edges: dict[tuple[str, str], Edge] = {}
         self.receives: dict[str, Mapping[str, Ref | Text]] = {}
         self.places: dict[str, Place] = {}
+        self.warnings: list[Problem] = []
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.
@@ -66,3 +93,118 @@ class Graph:
         old = self.edges.get((edge.first, edge.then))
         if old is None or (edge.notify and not old.notify):
             self.edges[edge.first, edge.then] = edge
+
+    def order(self) -> dict[str, int]:
+        """Return the ranks of the resources, see `order`.
+
+        Raises:
+            CycleError: there is a cycle; it holds a shortest one.
+
+        """
+        return order(self.resources, self.edges.values())
+
+
+def order(ids: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
+    """Return `ids` in an order in which every edge leads forward, each with its rank.
+
+    The rank is the number of edges on the longest way that leads to it: 0 if it waits for nothing.
+    Two of the same rank do not wait for each other. Both ends of each edge are in `ids`.
+
+    Raises:
+        CycleError: there is a cycle; it holds a shortest one.
+
+    """
+    edges = list(edges)
+    names = list(ids)
+    successors, waiting = _adjacent(names, edges)
+    ranks = [0] * len(names)
+    ready = [vertex for vertex, count in enumerate(waiting) if not count]
+    for vertex in ready:  # grows while it is walked
+        rank = ranks[vertex] + 1
+        for successor in successors[vertex]:
+            ranks[successor] = max(ranks[successor], rank)
+            waiting[successor] -= 1
+            if not waiting[successor]:
+                ready.append(successor)
+    if len(ready) < len(names):
+        cycle = _shortest_cycle(successors, [v for v, count in enumerate(waiting) if count])
+        raise CycleError(_edges_between([names[vertex] for vertex in cycle], edges))
+    return {names[vertex]: ranks[vertex] for vertex in ready}
+
+
+def _adjacent(names: list[str], edges: list[Edge]) -> tuple[list[list[int]], list[int]]:
+    """Return the successors of each vertex, and how many edges lead to it."""
+    index = {name: vertex for vertex, name in enumerate(names)}
+    successors: list[list[int]] = [[] for _ in names]
+    waiting = [0] * len(names)
+    for edge in edges:
+        then = index[edge.then]
+        successors[index[edge.first]].append(then)
+        waiting[then] += 1
+    return successors, waiting
+
+
+def _edges_between(circle: list[str], edges: list[Edge]) -> list[Edge]:
+    wanted = dict(zip(circle, [*circle[1:], circle[0]], strict=True))
+    found = {edge.first: edge for edge in edges if wanted.get(edge.first) == edge.then}
+    return [found[first] for first in circle]
+
+
+def _shortest_cycle(successors: list[list[int]], left: list[int]) -> list[int]:
+    """Return a shortest cycle among the vertices `left`, each of which has a predecessor in `left`.
+
+    Looks at `SEARCH` edges at most, so that a huge knot costs no more than a small one; what it
+    returns then is the shortest of those it has met. Starts with the vertex declared first.
+    """
+    best = _some_cycle(successors, left)
+    inside = set(left)
+    seen = 0
+    for start in left:
+        if seen > SEARCH or len(best) == 1:
+            break
+        cycle, looked_at = _cycle_through(start, successors, inside, len(best))
+        seen += looked_at
+        best = cycle or best
+        inside.discard(start)  # every cycle through it has been considered
+    first = best.index(min(best))
+    return best[first:] + best[:first]
+
+
+def _some_cycle(successors: list[list[int]], left: list[int]) -> list[int]:
+    """Return the cycle that one meets when walking backwards."""
+    before = {then: first for first in left for then in successors[first]}
+    way: dict[int, None] = {}
+    vertex = left[0]
+    while vertex not in way:
+        way[vertex] = None
+        vertex = before[vertex]
+    walked = list(way)
+    return walked[walked.index(vertex) :][::-1]
+
+
+def _cycle_through(
+    start: int, successors: list[list[int]], inside: set[int], shorter_than: int
+) -> tuple[list[int], int]:
+    """Return a shortest cycle through `start`, empty if none is short enough, and the edges seen."""
+    came_from = {start: start}
+    frontier = [start]
+    seen = 0
+    for length in range(1, shorter_than):
+        reached = []
+        for vertex in frontier:
+            seen += len(successors[vertex])
+            for successor in successors[vertex]:
+                if successor == start:
+                    return _way_back(vertex, came_from, length), seen
+                if successor in inside and successor not in came_from:
+                    came_from[successor] = vertex
+                    reached.append(successor)
+        frontier = reached
+    return [], seen
+
+
+def _way_back(vertex: int, came_from: dict[int, int], length: int) -> list[int]:
+    way = [vertex]
+    for _ in range(length - 1):
+        way.append(came_from[way[-1]])
+    return way[::-1]

@@ -1,0 +1,101 @@
+"""Declarations made into a graph: every check, and all problems at once."""
+
+from typing import TYPE_CHECKING
+
+from setpoint.declarations.instances import Instances
+from setpoint.declarations.links import Names, edges_of
+from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
+from setpoint.declarations.sends import Sends
+from setpoint.errors import Place, Problem
+from setpoint.graph import CycleError, Edge, Graph, order
+
+if TYPE_CHECKING:
+    from setpoint.plugins import Plugins
+
+
+def build(declarations: Declarations, plugins: "Plugins") -> Graph:
+    """Return the graph that `declarations` describe, its kinds taken from `plugins`.
+
+    A param that receives its value is `msgspec.UNSET` in the resource, and listed in `receives`.
+
+    Raises:
+        GraphError: with all that is wrong, in the order of the texts.
+
+    """
+    with uncollected():
+        building = _Building(declarations, plugins)
+        building.make_resources()
+        edges = building.edges()
+    declarations.refuse(building.problems)
+    for edge in edges:
+        building.graph.connect(edge)
+    building.graph.warnings = declarations.warnings
+    return building.graph
+
+
+class _Building:
+    """One graph while it is built: all resources that could be made, and what is wrong so far."""
+
+    def __init__(self, declarations: Declarations, plugins: "Plugins") -> None:
+        self.declarations = declarations
+        self.graph = Graph(declarations.name)
+        self.problems: list[Problem] = list(declarations.problems)
+        self.declared: dict[str, Declaration] = {}
+        self.instances = Instances(plugins, self.problems)
+
+    def make_resources(self) -> None:
+        """Make all resources that can be made."""
+        self.instances.check_defaults(self.declarations.defaults)
+        declared, resources = self.declared, self.graph.resources
+        for declaration in self.declarations.resources:
+            id_ = declaration.id
+            if id_ in declared:
+                self._check_double(declaration)
+                continue
+            declared[id_] = declaration
+            resource = self.instances.make(declaration)
+            if resource is not None:
+                resources[id_] = resource
+        self.graph.receives.update(self.instances.received)
+
+    def _check_double(self, declaration: Declaration) -> None:
+        """Report if `declaration` is not equal to the one with the same id."""
+        id_ = declaration.id
+        first = self.graph.resources.get(id_)
+        received = self.instances.received.pop(id_, None)
+        second = self.instances.make(declaration)
+        also_received = self.instances.received.pop(id_, None)
+        if received:
+            self.instances.received[id_] = received
+        if first and second and (first != second or received != also_received):
+            self._refuse_double(declaration, self.declared[id_])
+
+    def _refuse_double(self, declaration: Declaration, first: Declaration) -> None:
+        where = first.source.place(first.at)
+        rule = f"is declared already, and differently, at {where}; make them equal or take one out"
+        message = f"{shown(declaration.id)}: {rule}"
+        self.problems.append(declaration.source.problem(declaration.at, message))
+
+    def edges(self) -> list[Edge]:
+        """Return all edges; adds to the problems what leads nowhere or in a circle."""
+        names = Names(self.declared)
+        sends = Sends(self.declared, names, self.instances)
+        edges: list[Edge] = []
+        for id_, received in self.graph.receives.items():
+            edges += sends.edges(self.declared[id_], received)
+        edges += edges_of(self.declarations.links, names, self.problems)
+        try:
+            if edges:
+                order(self.declared, edges)
+        except CycleError as error:
+            self.problems.append(self._cycle(error))
+        return edges
+
+    def _cycle(self, error: CycleError) -> Problem:
+        """Return the problem, at the first of the edges that is written somewhere."""
+        sources = {source.file: source for source in self.declarations.sources}
+        places = [edge.origin for edge in error.edges if isinstance(edge.origin, Place)]
+        first = self.declared[error.edges[0].first]
+        place = min(places, default=first.source.place(first.at))
+        source = sources.get(place.file, first.source)
+        return source.problem(source.offset(place.line - 1, place.column - 1), str(error))

@@ -1,0 +1,215 @@
+"""One declaration made into one resource, with every check that needs no other declaration."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.declarations.model import Declaration, shown
+from setpoint.declarations.params import META, Param, Schema
+from setpoint.declarations.written import key_at, value_at
+from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
+from setpoint.resource import DEFAULT, Meta, Resource
+from setpoint.values import Ref, Text
+
+if TYPE_CHECKING:
+    from setpoint.plugins import Plugins
+
+
+class Instances:
+    """Makes resources of declarations; what it cannot make is in `problems`.
+
+    Args:
+        plugins: where the kinds come from.
+        problems: where to put what is wrong.
+
+    Attributes:
+        received: id to the params whose values come from other resources.
+
+    """
+
+    def __init__(self, plugins: "Plugins", problems: list[Problem]) -> None:
+        self.plugins, self.problems = plugins, problems
+        self.received: dict[str, dict[str, Ref | Text]] = {}
+        self._schemas: dict[str, Schema | None] = {}
+        self._missing: dict[str, str] = {}  # why there is no such schema
+        self._metas: dict[tuple[Any, ...], Meta] = {}
+        self._reported: set[Place] = set()  # in defaults: not once more for each resource
+
+    def schema(self, kind: str) -> Schema | None:
+        """Return the schema of `kind`, None if there is no such kind."""
+        if kind not in self._schemas:
+            try:
+                self._schemas[kind] = Schema.of(self.plugins.kind(kind))
+            except (SetpointError, PluginError) as error:
+                self._schemas[kind], self._missing[kind] = None, str(error)
+        return self._schemas[kind]
+
+    def check_defaults(self, defaults: list[Declaration]) -> None:
+        """Check what resources get unless they say otherwise, whether one needs it or not."""
+        before = len(self.problems)
+        for declaration in defaults:
+            schema = self.schema(declaration.kind)
+            if schema is None:
+                self._report_kind(declaration)
+            else:
+                self._values(declaration, schema)
+                self._meta(declaration)
+        self.received.clear()
+        self._reported = {problem.place for problem in self.problems[before:]}
+
+    def make(self, declaration: Declaration) -> Resource | None:
+        """Return the resource that `declaration` stands for; None if there is a problem.
+
+        Params that are received are `msgspec.UNSET` in it, and in `received`.
+        """
+        schema = self.schema(declaration.kind)
+        if schema is None:
+            self._report_kind(declaration)
+            return None
+        before = len(self.problems)
+        values = self._values(declaration, schema)
+        if declaration.meta:
+            values["meta"] = self._meta(declaration)
+        for name in schema.required:
+            if name not in declaration.params:
+                self._report(declaration, declaration.at, f"{name} is required; add it")
+        if len(self.problems) > before:
+            return None
+        try:
+            return schema.kind(**values)
+        except Exception as error:  # whatever a plugin raises, it is the one to name
+            self._refused(declaration, schema, error)
+            return None
+
+    def _values(self, declaration: Declaration, schema: Schema) -> dict[str, Any]:
+        """Return what of `declaration` is good for an instance."""
+        values: dict[str, Any] = {"name": declaration.name}
+        scalars = schema.scalars
+        for name, value in declaration.params.items():
+            if type(value) in scalars.get(name, ()):
+                values[name] = value
+            else:
+                self._value(declaration, schema, name, value, values)
+        return values
+
+    def _value(
+        self,
+        declaration: Declaration,
+        schema: Schema,
+        name: str,
+        value: Any,
+        values: dict[str, Any],
+    ) -> None:
+        """Put a value that is no plain scalar into `values`, or report what is wrong with it."""
+        if name not in schema.params:
+            what = f"param {name!r}"
+            self._unknown(declaration, declaration.params, name, what, schema.params)
+        elif isinstance(value, (Ref, Text)):
+            self.received.setdefault(declaration.id, {})[name] = value
+            values[name] = msgspec.UNSET
+        else:
+            self._accept(declaration, declaration.params, schema.params[name], value, values)
+
+    def _unknown(
+        self,
+        declaration: Declaration,
+        tree: Mapping[str, Any],
+        name: str,
+        what: str,
+        known: Mapping[str, Any],
+    ) -> None:
+        hint = f"{name} is a meta param, write it below meta:" if name in META else ""
+        hint = hint or suggest(name, known)
+        message = f"unknown {what}; {hint}" if hint else f"unknown {what}"
+        self._report(declaration, key_at(tree, name, declaration.at), message)
+
+    def _accept(
+        self,
+        declaration: Declaration,
+        tree: Mapping[str, Any],
+        param: Param,
+        value: Any,
+        values: dict[str, Any],
+        prefix: str = "",
+    ) -> None:
+        """Put into `values` what `param` makes of `value`, or report what is wrong with it."""
+        if value is msgspec.UNSET:
+            return
+        at = value_at(tree, param.name, declaration.at)
+        if isinstance(value, (dict, list, Ref, Text)) and _receives(value):
+            rule = f"{prefix}{param.name} cannot receive a value within a list, a map or meta"
+            self._report(declaration, at, f"{rule}; only a whole param can, or text in it")
+            return
+        try:
+            values[param.name] = param.accept(value)
+        except msgspec.ValidationError:
+            for fault in param.faults(value):
+                self._report(
+                    declaration,
+                    at if fault.at is None else fault.at,
+                    f"{prefix}{fault}",
+                    hidden=param.secret,
+                )
+
+    def _meta(self, declaration: Declaration) -> Meta:
+        """Return the meta params of `declaration`; the usual ones if there is a problem."""
+        written = declaration.meta
+        key = (*written.items(), *map(type, written.values()))
+        try:
+            return self._metas[key]
+        except KeyError:
+            meta = self._metas[key] = self._new_meta(declaration, written)
+            return meta
+        except TypeError:  # there is a list in it
+            return self._new_meta(declaration, written)
+
+    def _new_meta(self, declaration: Declaration, written: Mapping[str, Any]) -> Meta:
+        values: dict[str, Any] = {}
+        before = len(self.problems)
+        for name, value in written.items():
+            if name in META:
+                self._accept(declaration, written, META[name], value, values, "meta.")
+            else:
+                self._unknown(declaration, written, name, f"meta param {name!r}", META)
+        if values.get("limit") and not values.get("burst"):
+            rule = f"meta.limit needs a meta.burst of 1 or more, not {values.get('burst', 0)}"
+            self._report(declaration, value_at(written, "limit", declaration.at), rule)
+        return Meta(**values) if len(self.problems) == before else DEFAULT
+
+    def _refused(self, declaration: Declaration, schema: Schema, error: Exception) -> None:
+        """Report that the kind itself refused the params of `declaration`."""
+        if isinstance(error, ParamError):
+            param = schema.params.get(error.param)
+            at = value_at(declaration.params, error.param, declaration.at)
+            self._report(declaration, at, str(error), hidden=param is not None and param.secret)
+        elif isinstance(error, ValueError):
+            self._report(declaration, declaration.at, str(error))
+        else:
+            self._report(declaration, declaration.at, self._blame(schema.kind, error))
+
+    def _blame(self, kind: type[Resource], error: Exception) -> str:
+        what = f"its params cannot be checked, {type(error).__name__}: {error}"
+        return str(PluginError(self.plugins.blame(kind), what, "tell its author"))
+
+    def _report_kind(self, declaration: Declaration) -> None:
+        """Report that there is no such kind, or that it is broken."""
+        message = self._missing[declaration.kind]
+        self.problems.append(declaration.source.problem(declaration.at, message))
+
+    def _report(
+        self, declaration: Declaration, at: int, message: str, *, hidden: bool = False
+    ) -> None:
+        text = f"{shown(declaration.id)}: {message}"
+        problem = declaration.source.problem(at, text, hidden=hidden)
+        if problem.place not in self._reported:
+            self.problems.append(problem)
+
+
+def _receives(value: Any) -> bool:
+    """Whether a value from another resource is somewhere in `value`."""
+    if isinstance(value, dict):
+        return any(map(_receives, value.values()))
+    return isinstance(value, (Ref, Text)) or (
+        isinstance(value, list) and any(map(_receives, value))
+    )

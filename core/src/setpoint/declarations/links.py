@@ -1,0 +1,97 @@
+"""Edges as they are written made into edges of the graph: references, globs, what is not there."""
+
+import fnmatch
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from setpoint.declarations.model import Link, shown
+from setpoint.errors import Problem, suggest
+from setpoint.graph import Edge
+
+MAX_EDGES = 1_000_000  # globs multiply; a graph beyond this is a mistake
+SUGGESTIONS = 50  # problems that get a "did you mean"; it is costly among many names
+CANDIDATES = 1000
+
+_WILD = frozenset("*?[")
+
+
+class Names:
+    """The ids of a graph, to be looked up by reference.
+
+    A reference is an id, or a glob over ids in which `*` stands for any characters, `/` included.
+    An id that holds such a character itself is found by its exact name.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = dict.fromkeys(ids)
+        self._found: dict[str, list[str]] = {}
+        self._suggested = 0
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.ids)
+
+    def find(self, reference: str) -> list[str]:
+        """Return the ids that `reference` stands for; empty if there is none."""
+        if reference in self.ids:
+            return [reference]
+        if _WILD.isdisjoint(reference):
+            return []
+        if reference not in self._found:
+            self._found[reference] = self._matching(reference)
+        return self._found[reference]
+
+    def _matching(self, glob: str) -> list[str]:
+        literal = glob[: min(glob.index(char) for char in _WILD.intersection(glob))]
+        start = bisect_left(self._sorted, literal)
+        end = bisect_left(self._sorted, literal + "\U0010ffff", start)
+        return [id_ for id_ in self._sorted[start:end] if fnmatch.fnmatchcase(id_, glob)]
+
+    def missing(self, reference: str) -> str:
+        """Return that there is nothing for `reference`, and what may be meant."""
+        kind, space, name = reference.partition(" ")
+        if not _WILD.isdisjoint(reference):
+            return f"no resource matches {reference!r}"
+        if not space or not name:
+            return self._with_hint(f"a reference is KIND NAME, not {reference!r}", reference, " ")
+        return self._with_hint(f"no resource {reference!r} is declared", reference, kind + " ")
+
+    def _with_hint(self, message: str, reference: str, prefix: str) -> str:
+        self._suggested += 1
+        if self._suggested > SUGGESTIONS:
+            return message
+        same_name = [id_ for id_ in self.ids if id_.endswith(f" {reference}")][:1]
+        alike = [id_ for id_ in self.ids if id_.startswith(prefix)][:CANDIDATES]
+        hint = f"did you mean {same_name[0]!r}?" if same_name else suggest(reference, alike)
+        return f"{message}; {hint}" if hint else message
+
+
+def edges_of(links: Iterable[Link], names: Names, problems: list[Problem]) -> list[Edge]:
+    """Return the edges that `links` stand for; adds to `problems` what leads nowhere."""
+    found: list[Edge] = []
+    for link in links:
+        found += _edges(link, names, problems)
+        if len(found) > MAX_EDGES:
+            what = f"{shown(link.subject)}: more than {MAX_EDGES:,} edges; use narrower globs"
+            problems.append(link.source.problem(link.then_at, what))
+            break
+    return found
+
+
+def _edges(link: Link, names: Names, problems: list[Problem]) -> Iterator[Edge]:
+    firsts, thens = names.find(link.first), names.find(link.then)
+    for found, reference, at in (
+        (firsts, link.first, link.first_at),
+        (thens, link.then, link.then_at),
+    ):
+        if not found:
+            what = f"{shown(link.subject)}: {names.missing(reference)}"
+            problems.append(link.source.problem(at, what))
+    origin_at = max(link.first_at, link.then_at)  # beside a resource: the reference, not the key
+    origin = link.source.place(origin_at)
+    pairs = [(first, then) for first in firsts for then in thens if first != then]
+    if firsts and thens and not pairs:
+        what = f"{shown(link.subject)}: {firsts[0]!r} cannot wait for itself; take out this edge"
+        problems.append(link.source.problem(origin_at, what))
+    return (Edge(first, then, link.notify, origin) for first, then in pairs)

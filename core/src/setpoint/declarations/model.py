@@ -1,0 +1,102 @@
+"""What people declare, from whichever front end, before it is instances."""
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from setpoint.declarations.written import Source
+from setpoint.errors import GraphError, Problem
+from setpoint.graph import Policy
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class Declaration(msgspec.Struct):
+    """One resource as it is written.
+
+    id: kind and name, "file /etc/motd".
+    params: param to value: text, numbers, lists and maps that the kind's types have yet to accept,
+        or a `Ref` or `Text`, or `msgspec.UNSET` for one that is wrong and reported already. A `Map`
+        if the places of the values are known.
+    meta: the same for meta params, in the units of `Meta`.
+    source, at: where its name is written.
+    """
+
+    id: str
+    kind: str
+    name: str
+    params: Mapping[str, Any]
+    source: Source
+    at: int = 0
+    meta: Mapping[str, Any] = NOTHING
+
+
+class Link(NamedTuple):
+    """An edge as it is written; each end is an id, or a glob that stands for several ids.
+
+    subject: what a message names when an end is missing: the resource at which this is written.
+    first_at, then_at: where the ends are written.
+    """
+
+    subject: str
+    first: str
+    then: str
+    notify: Policy | None
+    source: Source
+    first_at: int = 0
+    then_at: int = 0
+
+
+class Declarations:
+    """All that was declared, in order, and what is wrong with how it is written.
+
+    name: what the graph is called; "" if nobody says.
+    sources: the texts, in the order in which they were given.
+    resources: what becomes a resource; an id that is there twice must be declared alike.
+    defaults: by kind, what resources of that kind get unless they say otherwise. Front ends have
+        merged them into `resources` already; they are here to be checked even if nobody needs them.
+    links: edges beside those that follow from values.
+    problems: what is wrong already; `build` adds to it what it finds.
+    warnings: what a person should know, though the graph runs.
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.sources: list[Source] = []
+        self.resources: list[Declaration] = []
+        self.defaults: list[Declaration] = []
+        self.links: list[Link] = []
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def refuse(self, problems: Iterable[Problem]) -> None:
+        """Do nothing if there are no `problems`.
+
+        Raises:
+            GraphError: with all of them, once each, in the order of the texts.
+
+        """
+        found = dict.fromkeys(problems)
+        if found:
+            rank = {source.file: number for number, source in enumerate(self.sources)}
+            raise GraphError(sorted(found, key=lambda p: (rank.get(p.place.file, 0), p.place[1:])))
+
+
+def shown(id_: str) -> str:
+    """Return `id_` as it stands in a message, which is one line."""
+    return id_ if id_.isprintable() else repr(id_)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector off: it finds nothing while a graph is built, and takes as long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,108 @@
+"""The params of a kind: their types, and what is written held against them.
+
+Nearly all params are plain text, numbers and truth values: for those the type of the value is looked up in a set and
+nothing is converted. The rest goes through msgspec, once per distinct scalar.
+"""
+
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+
+from setpoint.declarations.faults import Fault, faults
+from setpoint.declarations.types import describe, is_secret
+from setpoint.declarations.written import plain
+from setpoint.resource import RESERVED, Meta, Resource
+from setpoint.values import Secret
+
+_SCALARS = frozenset({str, bool, int, float, NoneType})
+_REMEMBERED = 1000  # distinct scalars of one param that are kept as they were converted
+
+
+class Param:
+    """One param: its type, and what is accepted for it.
+
+    scalars: the Python types whose every value is accepted as it is.
+    secret: whether its value must not be seen.
+    """
+
+    def __init__(self, name: str, type_: Any) -> None:
+        self.name, self.type = name, type_
+        self.secret = is_secret(type_)
+        union = get_origin(type_) in (Union, UnionType)
+        one_of = get_args(type_) if union else (type_,)
+        self.scalars = frozenset(member for member in one_of if member in _SCALARS)
+        self._accepted: dict[tuple[type, Any], Any] = {}
+
+    def accept(self, value: Any) -> Any:
+        """Return `value` as the param has it.
+
+        Raises:
+            msgspec.ValidationError: it is not of the param's type; `faults` says where.
+
+        """
+        if type(value) not in _SCALARS:
+            return convert(plain(value), self.type)
+        key = (type(value), value)
+        if key not in self._accepted:
+            if len(self._accepted) >= _REMEMBERED:
+                self._accepted.clear()
+            self._accepted[key] = convert(value, self.type)
+        return self._accepted[key]
+
+    def faults(self, value: Any) -> list[Fault]:
+        """Return what is wrong with `value`, which was not accepted; never what a secret is."""
+        if self.secret:
+            return [Fault(None, self.name, f"must be {describe(self.type)}")]
+        return list(faults(self.name, value, self.type, convert))
+
+
+class Schema(NamedTuple):
+    """A kind, as declarations are held against it.
+
+    scalars: of each param, the Python types whose every value is accepted as it is.
+    required: the params without a default.
+    sends: what it sends, field to type.
+    """
+
+    kind: type[Resource]
+    params: Mapping[str, Param]
+    scalars: Mapping[str, frozenset[type]]
+    required: frozenset[str]
+    sends: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, kind: type[Resource]) -> "Schema":
+        """Return the schema of `kind`."""
+        fields = [field for field in msgspec.structs.fields(kind) if field.name not in RESERVED]
+        sends = msgspec.structs.fields(kind.Sends) if kind.Sends else ()
+        params = {field.name: Param(field.name, field.type) for field in fields}
+        return cls(
+            kind,
+            params,
+            {name: param.scalars for name, param in params.items()},
+            frozenset(field.name for field in fields if field.required),
+            {field.name: field.type for field in sends},
+        )
+
+
+META = {field.name: Param(field.name, field.type) for field in msgspec.structs.fields(Meta)}
+
+
+def convert(value: Any, type_: Any) -> Any:
+    """Return `value` as a `type_`, strictly: no text for a number, no number for a text.
+
+    Raises:
+        msgspec.ValidationError: it is not one.
+
+    """
+    return msgspec.convert(value, type_, dec_hook=_decode, str_keys=True)
+
+
+def _decode(type_: Any, value: Any) -> Any:
+    """Return `value` as one of the types that msgspec does not know: a secret."""
+    if get_origin(type_) is not Secret and type_ is not Secret:
+        raise TypeError("no such value can be written in a graph")
+    args = get_args(type_)
+    return Secret(convert(value, args[0]) if args else value)

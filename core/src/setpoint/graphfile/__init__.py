@@ -1,0 +1,118 @@
+"""Graph files: YAML in our own form or in mgmt's, read with the place of everything.
+
+In the order of the work: `scalars` and `reader` make values with places of the text (`syntax` words what is no YAML) ·
+`references` replaces expressions · `form`, `edges` and `mgmt` make declarations of the two forms · the kinds are held
+against them in `setpoint.declarations`. `convert` writes declarations in our form.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from setpoint.declarations import Declarations, Map, Source, build, uncollected
+from setpoint.declarations.types import show
+from setpoint.errors import GraphError, Place, Problem
+from setpoint.graphfile import reader
+from setpoint.graphfile.convert import written
+from setpoint.graphfile.form import Form
+from setpoint.graphfile.mgmt import MgmtForm, is_mgmt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from setpoint.graph import Graph
+    from setpoint.plugins import Plugins
+
+MAX_BYTES = 32 << 20
+
+
+def load(paths: "Sequence[Path]", plugins: "Plugins") -> "Graph":
+    """Return the graph that the files at `paths` declare together.
+
+    Raises:
+        GraphError: with all that is wrong in all files, in the order of the texts.
+
+    """
+    with uncollected():
+        return build(_declarations(paths), plugins)
+
+
+def read(paths: "Sequence[Path]") -> Declarations:
+    """Return what the files at `paths` declare together, as far as it needs no kinds to know.
+
+    Raises:
+        GraphError: with all that is wrong in the shape of all files, in the order of the texts.
+
+    """
+    with uncollected():
+        declarations = _declarations(paths)
+    declarations.refuse(declarations.problems)
+    return declarations
+
+
+def convert(text: str, file: str) -> str:
+    """Return the graph `text`, of either form, in our form; comments are lost.
+
+    Raises:
+        GraphError: with all that is wrong in its shape.
+
+    """
+    declarations = Declarations()
+    _declare(Source(file, text), declarations)
+    declarations.refuse(declarations.problems)
+    return written(declarations)
+
+
+def _declarations(paths: "Sequence[Path]") -> Declarations:
+    """Return what is declared, with what is wrong.
+
+    Raises:
+        GraphError: one of the files is no YAML, so that what it declares is not known.
+
+    """
+    declarations = Declarations()
+    unreadable: list[Problem] = []
+    for path in paths:
+        source = Source(str(path))
+        try:
+            source.text = _text(path)
+            _declare(source, declarations)
+        except GraphError as error:
+            unreadable += error.problems
+    if unreadable:
+        declarations.refuse(declarations.problems + unreadable)
+    return declarations
+
+
+def _text(path: "Path") -> str:
+    """Return what is in the file at `path`."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _refused(path, f"cannot be read, {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise _refused(path, f"is longer than {MAX_BYTES >> 20} MiB; make several files of it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(errors="replace").split("\n")
+        what = f"is not UTF-8, it holds the byte {content[error.start]:#04x}; save it as UTF-8"
+        raise _refused(path, what, len(before), len(before[-1]) + 1) from None
+
+
+def _refused(path: "Path", what: str, line: int = 0, column: int = 0) -> GraphError:
+    return GraphError([Problem(Place(str(path), line, column), what)])
+
+
+def _declare(source: Source, declarations: Declarations) -> None:
+    """Put what `source` declares into `declarations`, in whichever form it is."""
+    declarations.sources.append(source)
+    root = reader.load(source)
+    if not isinstance(root, Map):
+        found = "which is empty" if root is None else f"not {show(root)}"
+        what = f"a graph file is a map, {found}; begin with 'resources:'"
+        declarations.problems.append(source.problem(0, what))
+    elif is_mgmt(root):
+        MgmtForm(source, root, declarations).declare()
+    else:
+        Form(source, root, declarations).declare()

@@ -1,0 +1,107 @@
+"""The edges of a graph file: beside a resource, and as arrows in a list of their own."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
+
+from setpoint.declarations import Link, Map, Seq, Source, shown
+from setpoint.declarations.types import show
+from setpoint.errors import Problem, suggest
+from setpoint.graph import Policy
+
+WORDS = ("require", "before", "notify", "listen")
+POLICIES = get_args(Policy)
+
+_ARROW = re.compile(r"\s+(->|~>)\s+")
+
+
+class Edges:
+    """Makes links of what is written in one file.
+
+    Args:
+        source: the file.
+        problems: where to put what is wrong.
+
+    """
+
+    def __init__(self, source: Source, problems: list[Problem]) -> None:
+        self.source, self.problems = source, problems
+
+    def beside(self, id_: str, key_at: int, word: str, written: Any, at: int) -> Iterator[Link]:
+        """Yield the links of the resource `id_` that `written` under `word` stands for."""
+        for reference, policy, place in self._references(id_, word, written, at):
+            notify = policy if word in ("notify", "listen") else None
+            if word in ("require", "listen"):
+                yield Link(id_, reference, id_, notify, self.source, place, key_at)
+            else:
+                yield Link(id_, id_, reference, notify, self.source, key_at, place)
+
+    def _references(
+        self, id_: str, word: str, written: Any, at: int
+    ) -> Iterator[tuple[str, Policy, int]]:
+        """Yield each reference in `written` with its policy and place."""
+        for reference, policy, place, policy_at in _entries(written, at):
+            rule, wrong_at = _wrong_reference(word, reference), place
+            if not rule and policy is not None:
+                rule, wrong_at = _wrong_policy(word, policy), policy_at
+            if rule:
+                self._wrong(wrong_at, f"{shown(id_)}: {rule}")
+            else:
+                yield reference, policy or "hold", place
+
+    def arrows(self, written: Any, at: int) -> Iterator[Link]:
+        """Yield the links in the list `written`: texts like "file /a -> exec b ~> svc c"."""
+        if written is None or written is msgspec.UNSET:
+            return
+        if not isinstance(written, Seq):
+            what = f"edges must be a list of text, not {show(written)}"
+            self._wrong(at, f'{what}; write "KIND NAME -> KIND NAME"')
+            return
+        for item, place in written.entries():
+            if isinstance(item, str) and len(_ARROW.split(item)) > 1:
+                yield from self._chain(item, place)
+            else:
+                rule = f"an edge is a text, not {show(item)}"
+                self._wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
+
+    def _chain(self, text: str, at: int) -> Iterator[Link]:
+        parts = _ARROW.split(text.strip())
+        places, cursor = [], at
+        for end in parts[::2]:
+            places.append(self.source.locate(cursor, end, 2 * len(text)))
+            cursor = places[-1] + len(end)
+        for number, arrow in enumerate(parts[1::2]):
+            first, then = parts[2 * number], parts[2 * number + 2]
+            notify: Policy | None = "hold" if arrow == "~>" else None
+            yield Link("edges", first, then, notify, self.source, *places[number : number + 2])
+
+    def _wrong(self, at: int, message: str) -> None:
+        self.problems.append(self.source.problem(at, message))
+
+
+def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
+    """Return (reference, policy, place, place of the policy) of each; the policy may be None."""
+    if isinstance(written, Map):
+        return list(written.entries())
+    if isinstance(written, Seq):
+        return [(item, None, place, at) for item, place in written.entries()]
+    return [] if written is msgspec.UNSET else [(written, None, at, at)]
+
+
+def _wrong_reference(word: str, reference: Any) -> str:
+    if not isinstance(reference, str):
+        return f"{word} must be KIND NAME, a list of such, or a glob, not {show(reference)}"
+    if reference.startswith("module "):
+        return f"{reference!r} is not available in this version; name its resources"
+    return ""
+
+
+def _wrong_policy(word: str, policy: Any) -> str:
+    if word not in ("notify", "listen"):
+        return f"{word} has no policy; write a list of references"
+    if policy not in POLICIES:
+        hint = suggest(str(policy), POLICIES)
+        return f"what happens to a notification is hold, fire or drop, not {show(policy)}; {hint}"
+    return ""
