@@ -79,7 +79,7 @@ class Password(Resource):
     saved: bool = True
     check_recovery: bool = False
 
-    class Sends(Values, frozen=True):
+    class Sends(Values):
         """What others may receive."""
 
         password: Secret[str]

@@ -11,13 +11,13 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from setpoint import Change, Resource, hookimpl
+from setpoint import REWATCH, Change, Resource, hookimpl
 from setpoint.watching import Subscription
 
 LONGEST = 86_400.0  # seconds; a longer interval is waited for in parts: loops have limits
 
 
-class Timer(Resource, kw_only=True):
+class Timer(Resource):
     """A tick at an interval.
 
     At each tick what listens to it is refreshed, and what requires it is checked again. The start
@@ -31,7 +31,7 @@ class Timer(Resource, kw_only=True):
     quick: ClassVar[bool] = True
     rechecks: ClassVar[bool] = True
 
-    interval: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    interval: Annotated[float, msgspec.Meta(gt=0, le=1e9), REWATCH]
 
     @hookimpl
     def watch(self) -> Subscription:

@@ -16,6 +16,7 @@ _HOMES = {
     "Meta": "resource",
     "ParamError": "errors",
     "PluginError": "errors",
+    "REWATCH": "resource",
     "Refused": "errors",
     "Resource": "resource",
     "Secret": "values",
@@ -25,6 +26,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "REWATCH",
     "Change",
     "Engine",
     "Fact",
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from setpoint.errors import ParamError, PluginError, Refused, SetpointError
     from setpoint.graph import Graph
     from setpoint.hookspecs import hookimpl
-    from setpoint.resource import Fact, Meta, Resource
+    from setpoint.resource import REWATCH, Fact, Meta, Resource
     from setpoint.values import Change, Secret, Values
 
 

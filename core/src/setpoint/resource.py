@@ -13,6 +13,9 @@ from setpoint.watching import Still, Subscription
 if TYPE_CHECKING:
     from setpoint.host import Host
 
+# In the annotation of a param: when it changes while the graph runs, the watch is begun anew.
+REWATCH = msgspec.Meta(extra={"rewatch": True})
+
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -47,7 +50,6 @@ DEFAULT = Meta()
 RESERVED = frozenset({"name", "meta", "_host"})  # fields of every resource that are not params
 
 
-@dataclass_transform(kw_only_default=True)
 class _Declarative(msgspec.StructMeta):
     """Makes each subclass a struct whose params are keyword-only and whose instances can remember."""
 
@@ -63,6 +65,7 @@ class _Declarative(msgspec.StructMeta):
         return super().__new__(mcs, name, bases, namespace, **{**defaults, **options})
 
 
+@dataclass_transform(kw_only_default=True)
 class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
     """Something on this machine with a state that is wanted.
 
@@ -157,6 +160,7 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
         await self.host.intend(self, changes)
 
 
+@dataclass_transform(kw_only_default=True)
 class Fact(msgspec.Struct, metaclass=_Declarative, kw_only=False):
     """Something on this machine that is only to be known.
 

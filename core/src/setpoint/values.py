@@ -1,7 +1,7 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -55,6 +55,7 @@ class Secret(Generic[T]):
         raise TypeError("a secret is not written out with pickle")
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Values(msgspec.Struct, frozen=True, kw_only=True):
     """What a kind sends: subclass it as `Sends` in the kind, one typed field for each value."""
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from setpoint_exec import Exec
 
 from setpoint import Meta, ParamError
 from setpoint.clock import Clock
 from setpoint.host import Host
 from setpoint.processes import ProcessEnded
+from setpoint_exec import Exec
 
 Make = Callable[..., Exec]
 

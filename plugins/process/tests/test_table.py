@@ -96,12 +96,16 @@ def test_a_name_that_the_kernel_cut_is_read_from_the_first_argument(tmp_path: Pa
     program.write_bytes(Path("/bin/sleep").read_bytes())
     program.chmod(0o755)
     with subprocess.Popen([program, "1000"]) as child:
-        entry = read(child.pid)
-        assert entry is not None
-        assert entry.name == "a-name-of-more-"
-        assert full_name(entry) == program.name
-        assert [e.pid for e in scan(Selection(name=program.name))] == [child.pid]
-        child.kill()
+        try:
+            while not Path(f"/proc/{child.pid}/cmdline").read_bytes():
+                pass  # it is inside execve, which gives it its arguments last
+            entry = read(child.pid)
+            assert entry is not None
+            assert entry.name == "a-name-of-more-"
+            assert full_name(entry) == program.name
+            assert [e.pid for e in scan(Selection(name=program.name))] == [child.pid]
+        finally:
+            child.kill()
 
 
 def test_this_process_and_all_that_it_descends_from_is_untouchable() -> None:

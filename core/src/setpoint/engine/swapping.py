@@ -141,7 +141,8 @@ class Swapping:
         changed = {f for f in new.__struct_fields__ if getattr(live, f) != getattr(new, f)}
         for field in changed:
             setattr(live, field, getattr(new, field))
-        live.memory.clear()
+        if changed != {"meta"}:
+            live.memory.clear()
         self._modes.update(v)
         if "meta" in changed or live.meta.rewatch or changed & rewatched(type(live)):
             self._watches.restart(v)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from setpoint import Change, ParamError, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, ParamError, Resource, Values, hookimpl
 from setpoint.errors import suggest
 from setpoint.processes import Completed, OnLine, Options, ProcessEnded
 from setpoint.watching import Many, Subscription
@@ -80,24 +80,24 @@ class Exec(Resource):
 
     cmd: str = ""
     args: tuple[str, ...] = ()
-    shell: bool | str = False
-    cwd: str = ""
-    env: dict[str, str] = msgspec.field(default_factory=dict)
+    shell: Annotated[bool | str, REWATCH] = False
+    cwd: Annotated[str, REWATCH] = ""
+    env: Annotated[dict[str, str], REWATCH] = msgspec.field(default_factory=dict)
     stdin: str = ""
-    user: str = ""
-    group: str = ""
+    user: Annotated[str, REWATCH] = ""
+    group: Annotated[str, REWATCH] = ""
     timeout: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     stop_signal: str = "SIGTERM"
     returns: tuple[ExitCode, ...] = (0,)
-    creates: str = ""
+    creates: Annotated[str, REWATCH] = ""
     onlyif: str = ""
     unless: str = ""
-    mtimes: tuple[str, ...] = ()
+    mtimes: Annotated[tuple[str, ...], REWATCH] = ()
     donecmd: str = ""
-    watchcmd: str = ""
-    watchfiles: tuple[str, ...] = ()
+    watchcmd: Annotated[str, REWATCH] = ""
+    watchfiles: Annotated[tuple[str, ...], REWATCH] = ()
 
-    class Sends(Values, frozen=True):
+    class Sends(Values):
         """What the last run that succeeded printed, and its exit code."""
 
         stdout: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from setpoint import Change, ParamError, Refused, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, ParamError, Refused, Resource, Values, hookimpl
 from setpoint.errors import suggest
 from setpoint.resource import Seconds
 from setpoint.watching import Subscription
@@ -54,15 +54,15 @@ class Process(Resource):
 
     kind = "process"
 
-    match: str = ""
-    cmdline: bool = False
-    pid: Annotated[int, msgspec.Meta(ge=0, le=2**22)] = 0
-    user: str = ""
+    match: Annotated[str, REWATCH] = ""
+    cmdline: Annotated[bool, REWATCH] = False
+    pid: Annotated[int, msgspec.Meta(ge=0, le=2**22), REWATCH] = 0
+    user: Annotated[str, REWATCH] = ""
     state: Literal["running", "paused", "absent"] = "running"
     signal: str = "TERM"
     grace: Seconds = 10.0
 
-    class Sends(Values, frozen=True):
+    class Sends(Values):
         """What others may receive."""
 
         pids: list[int]
