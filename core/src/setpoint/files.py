@@ -10,12 +10,11 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from setpoint.attributes import adorn, refuse_borrowed, replaced, take_over
 from setpoint.errors import Refused
 from setpoint.paths import Place, is_guarded, open_path
+from setpoint.replacing import adorn, fill, put, refuse_borrowed, replaced, take_over
 from setpoint.temporaries import is_temporary, remove_leftovers, temporary_name
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ CHUNK = 1 << 18  # bytes that are read at once
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-_content_and_owner = attrgetter("st_mtime_ns", "st_size", "st_mode", "st_uid", "st_gid")
 
 Path = str | os.PathLike[str]
 
@@ -82,13 +80,17 @@ class Files:
             Refused: it is something else; a device is not opened.
 
         """
-        looked = open_path(os.fspath(path)) if follow else self._look_at(path)
+        if follow:
+            return _open_behind(os.fspath(path))
+        with self._place(path) as place:
+            _refuse_special(path, place.look())
+            fd = place.open(_READ)
         try:
-            if not stat.S_ISREG(os.fstat(looked).st_mode):
-                raise Refused(f"{path} is not a regular file")
-            return os.open(f"/proc/self/fd/{looked}", _READ)
-        finally:
-            os.close(looked)
+            _refuse_special(path, os.fstat(fd))  # what was looked at may have been swapped
+        except Refused:
+            os.close(fd)
+            raise
+        return fd
 
     def read(self, path: Path) -> bytes:
         """Return all that the regular file at `path` holds; raises what `open` does."""
@@ -149,11 +151,11 @@ class Files:
             temporary = self._temporary(place)
             fd = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
             try:
-                _fill(fd, (data,) if isinstance(data, bytes) else data)
+                fill(fd, (data,) if isinstance(data, bytes) else data)
                 if old is not None:
                     take_over(fd, old, place)
                 adorn(fd, mode, owner, group)
-                return _put(fd, temporary, place, fsync)
+                return put(fd, temporary, place, fsync)
             except BaseException:
                 place.remove(temporary)
                 raise
@@ -249,11 +251,6 @@ class Files:
         self._guarded[directory] = time.monotonic() + GUARDED_FOR
         return True
 
-    def _look_at(self, path: Path) -> int:
-        """Return a descriptor (O_PATH) of what is at `path`, of a link itself; close it."""
-        with self._place(path) as place:
-            return place.open(os.O_PATH)
-
     def _temporary(self, place: Place) -> str:
         """Return a free name beside `place`; the first time in a directory, clean that."""
         if place.parent not in self._cleaned:
@@ -271,28 +268,20 @@ def chunks(fd: int) -> Iterable[bytes]:
         yield piece
 
 
-def _fill(fd: int, data: Iterable[bytes]) -> None:
-    """Write all of `data`; a disk that fills up writes less first and fails then."""
-    for piece in data:
-        done = os.write(fd, piece)
-        while done < len(piece):
-            done += os.write(fd, piece[done:])
+def _refuse_special(path: object, found: os.stat_result) -> None:
+    """Refuse what is no regular file: to open a device may move something."""
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(f"{path} is not a regular file")
 
 
-def _put(fd: int, temporary: str, place: Place, fsync: bool) -> os.stat_result | None:
-    """Rename the finished file; return its status if that is for sure of what was written."""
-    if fsync:
-        os.fsync(fd)
-    made = os.fstat(fd)
-    place.replace(temporary)
-    found = os.fstat(fd)
-    if fsync:
-        directory = place.open_directory()
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    return found if _content_and_owner(made) == _content_and_owner(found) else None
+def _open_behind(path: str) -> int:
+    """Open what `path` names to read it, links followed."""
+    fd = open_path(path)
+    try:
+        _refuse_special(path, os.fstat(fd))
+        return os.open(f"/proc/self/fd/{fd}", _READ | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
 
 
 def _look_behind(path: str) -> os.stat_result:

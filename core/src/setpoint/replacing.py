@@ -1,21 +1,20 @@
-"""Owner, mode and extended attributes of files: given, taken over, refused."""
+"""The steps by which a file takes the place of another: filled, adorned, put there.
+
+Whatever goes wrong before the last step, the old file has not been touched.
+"""
 
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
+from operator import attrgetter
 
 from setpoint.errors import Refused
 from setpoint.paths import WRITABLE_BY_OTHERS, Place
 
 CAPABILITIES = "security.capability"  # of the old content: a write(2) takes them away too
 
-
-def adorn(fd: int, mode: int | None, owner: int, group: int) -> None:
-    """Give what is open as `fd` its owner, group and mode."""
-    if owner != -1 or group != -1:
-        os.fchown(fd, owner, group)
-    if mode is not None:
-        os.fchmod(fd, mode)  # last: chown(2) clears set-uid
+_content_and_owner = attrgetter("st_mtime_ns", "st_size", "st_mode", "st_uid", "st_gid")
 
 
 def replaced(place: Place) -> os.stat_result | None:
@@ -33,6 +32,14 @@ def replaced(place: Place) -> os.stat_result | None:
     return None if strange and place.look_around().st_mode & stat.S_ISVTX else old
 
 
+def fill(fd: int, data: Iterable[bytes]) -> None:
+    """Write all of `data`; a disk that fills up writes less first and fails then."""
+    for piece in data:
+        done = os.write(fd, piece)
+        while done < len(piece):
+            done += os.write(fd, piece[done:])
+
+
 def take_over(fd: int, old: os.stat_result, place: Place) -> None:
     """Give `fd` the owner, group and extended attributes of the file there, as far as we may."""
     if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
@@ -47,6 +54,30 @@ def take_over(fd: int, old: os.stat_result, place: Place) -> None:
                     os.setxattr(fd, name, os.getxattr(f"/proc/self/fd/{source}", name))
     finally:
         os.close(source)
+
+
+def adorn(fd: int, mode: int | None, owner: int, group: int) -> None:
+    """Give what is open as `fd` its owner, group and mode."""
+    if owner != -1 or group != -1:
+        os.fchown(fd, owner, group)
+    if mode is not None:
+        os.fchmod(fd, mode)  # last: chown(2) clears set-uid
+
+
+def put(fd: int, temporary: str, place: Place, fsync: bool) -> os.stat_result | None:
+    """Rename the finished file; return its status if that is for sure of what was written."""
+    if fsync:
+        os.fsync(fd)
+    made = os.fstat(fd)
+    place.replace(temporary)
+    found = os.fstat(fd)
+    if fsync:
+        directory = place.open_directory()
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    return found if _content_and_owner(made) == _content_and_owner(found) else None
 
 
 def refuse_borrowed(path: object, fd: int, place: Place) -> None:
