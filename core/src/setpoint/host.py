@@ -31,7 +31,7 @@ def state_root() -> Path:
 
 
 class Host:
-    """This machine, as resources see it.
+    """The machine, as resources see it.
 
     Args:
         state: the directory for what resources keep between runs; made when it is first used.
@@ -55,11 +55,15 @@ class Host:
             OSError: it cannot be made.
 
         """
-        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", resource.name).strip("-.")[:60]
-        digest = hashlib.sha256(resource.name.encode()).hexdigest()[:16]
-        path = self.state / "resources" / resource.kind.replace(":", "-") / f"{readable}+{digest}"
+        path = self.state_path(resource)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
+
+    def state_path(self, resource: "Resource") -> Path:
+        """Return where the directory of `resource` is, or would be made."""
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", resource.name).strip("-.")[:60]
+        digest = hashlib.sha256(resource.name.encode()).hexdigest()[:16]
+        return self.state / "resources" / resource.kind.replace(":", "-") / f"{readable}+{digest}"
 
     def log(self, resource: "Resource") -> logging.LoggerAdapter[logging.Logger]:
         """Return a logger whose records carry the resource they are about."""

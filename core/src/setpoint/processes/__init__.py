@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import cached_property
 from signal import SIGTERM
 from typing import Unpack
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from setpoint.processes.child import LINGER, Child, Sinks
 from setpoint.processes.output import (
@@ -54,6 +54,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
+        self._children: WeakSet[Child] = WeakSet()
 
     async def run(
         self,
@@ -137,13 +138,20 @@ class Processes:
         finally:
             await child.gone()
 
+    def kill(self) -> None:
+        """Kill every child with its group, for a process that is about to end at once itself."""
+        for child in self._children:
+            child.kill()
+
     async def _start(self, argv: Sequence[str], sinks: Sequence[Sinks], options: Options) -> Child:
         """Start a program whose two streams go to `sinks`; without any to /dev/null."""
         what = launch(argv, options)
         await self._turns.setdefault(asyncio.get_running_loop(), Turns()).take()
         spawned = spawn(what, options.get("stdin", b""), bool(sinks), self._closed)
         stop_signal, grace = options.get("stop_signal", SIGTERM), options.get("grace", GRACE)
-        return Child(spawned, sinks, stop_signal, grace)
+        child = Child(spawned, sinks, stop_signal, grace)
+        self._children.add(child)
+        return child
 
     @cached_property
     def _closed(self) -> list[int]:

@@ -1,0 +1,28 @@
+"""The command `setpoint`: a group, and one module for each of its nouns, imported when it is used.
+
+`group` knows the names of all commands, those of plugins too, without importing any. `options` has what several
+commands take. `session` runs an engine for `run` and `apply`; `words` and `screen` are what it says, and where.
+"""
+
+import sys
+from io import TextIOWrapper
+
+from setpoint.errors import GraphError, PluginError, SetpointError
+
+
+def main() -> None:
+    """Run the command with the arguments of this process; never returns.
+
+    What a person or the author of a plugin can set right is said without a traceback, with exit code 1.
+    """
+    from setpoint.cli.group import setpoint
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name may hold what the terminal has no letter for
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        setpoint(prog_name="setpoint")
+    except GraphError as error:  # begins with the place
+        sys.exit(str(error))
+    except (SetpointError, PluginError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,81 @@
+"""Arguments and options that several commands have."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from setpoint.graph import Graph
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+PREFIX = click.option(
+    "--prefix",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The state directory, if not the usual one.",
+)
+
+
+def _set_color(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    ctx.color = wants_color(value)
+
+
+COLOR = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    expose_value=False,
+    callback=_set_color,
+    help="Whether to use colours; by default on a terminal, unless NO_COLOR is set.",
+)
+
+
+def wants_color(choice: str) -> bool | None:
+    """Return whether to use colours; None: on a terminal.
+
+    Source: https://no-color.org and https://bixense.com/clicolors
+    """
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("CLICOLOR") == "0":
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
+
+
+def complete_kind(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the installed kinds that begin with `incomplete`."""
+    from click.shell_completion import CompletionItem
+
+    from setpoint.cli.installed import installed
+
+    kinds = installed().kinds()
+    return [
+        CompletionItem(kind, help=kinds[kind].origin)
+        for kind in sorted(kinds)
+        if kind.startswith(incomplete)
+    ]
+
+
+def load(files: tuple[Path, ...]) -> "Graph":
+    """Return the graph that `files` declare; warnings go to stderr.
+
+    Raises:
+        GraphError: with all that is wrong.
+
+    """
+    from setpoint import graphfile
+    from setpoint.cli.installed import installed
+
+    graph = graphfile.load(files, installed())
+    for warning in graph.warnings:
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {warning}", err=True)
+    return graph

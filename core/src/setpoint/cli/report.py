@@ -1,0 +1,157 @@
+"""What a session says while an engine runs: a line for each event, or JSON, and the progress."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from setpoint.cli.screen import Screen
+from setpoint.cli.words import Line, Tally, counts, line, summary
+from setpoint.engine import Engine, Result
+from setpoint.engine.events import Changed, Converged, Event, Refreshed
+
+REDRAW = 0.25  # seconds between two looks at the progress, at least
+SHARE = 20  # of the time at most one part in so many is spent on looking
+NAMED = 2  # running resources that the progress names
+
+
+class Report:
+    """Says what happens in one engine.
+
+    Args:
+        as_json: one JSON object a line for each event, and one for the result.
+        color: whether to use colours; None: on a terminal.
+        stays: the engine goes on when it has converged, so that this is worth a line.
+
+    """
+
+    def __init__(self, as_json: bool, color: bool | None, stays: bool) -> None:
+        self._screen = Screen(color, self._gone)
+        self._as_json, self._stays = as_json, stays
+        self._engine: Engine | None = None
+        self._done = Tally()
+        self._converged: Converged | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def about(self, engine: Engine) -> Iterator[None]:
+        """Say what happens in `engine`, and what is logged, inside a `with`."""
+        self._engine = engine
+        engine.listen(self._told)
+        handler = _Handler(self)
+        logging.getLogger().addHandler(handler)
+        self._look_later(REDRAW)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+            self._rest()
+
+    def end(self, result: Result, seconds: float) -> None:
+        """Say how the run ended, which took `seconds`."""
+        if self._as_json:
+            tally = {**self._done._asdict(), "ok": result.ok, "seconds": seconds}
+            self._json({"type": "Ended", **msgspec.to_builtins(result), **tally})
+        else:
+            self._screen.print(summary(result, self._done, seconds))
+
+    def stopping(self) -> None:
+        """Say that the engine stops, and what it waits for."""
+        running = self._running()
+        what = f", waiting for {_some(running)}; once more cancels" if running else ""
+        self.tell(f"stopping{what}")
+
+    def warn(self, text: str) -> None:
+        """Say something that a person should know."""
+        self._screen.show(Line(text, "warning"))
+
+    def error(self, text: str) -> None:
+        """Say what went wrong."""
+        self._screen.show(Line(text, "error"))
+
+    def tell(self, text: str) -> None:
+        """Say `text` to the person, beside what programs read."""
+        self._screen.tell(text)
+
+    # -- events
+
+    def _told(self, event: Event) -> None:
+        self._count(event)
+        if self._as_json:
+            self._json(msgspec.to_builtins(event, enc_hook=str))
+        elif not isinstance(event, Converged) or (self._stays and event != self._converged):
+            self._screen.show(line(event))
+        if isinstance(event, Converged):
+            self._converged = event
+            self._rest()
+        elif self._timer is None:
+            self._look_later(REDRAW)
+
+    def _count(self, event: Event) -> None:
+        done = self._done
+        if isinstance(event, Changed) and event.applied:
+            self._done = done._replace(changed=done.changed + 1)
+        elif isinstance(event, Changed):
+            self._done = done._replace(to_change=done.to_change + 1)
+        elif isinstance(event, Refreshed):
+            self._done = done._replace(refreshed=done.refreshed + 1)
+
+    def _json(self, document: dict[str, object]) -> None:
+        text = msgspec.json.encode({"time": time.time(), **document}, enc_hook=str)
+        self._screen.print(text.decode())
+
+    def _gone(self) -> None:
+        """Stop: nobody reads what happens."""
+        if self._engine is not None:
+            self._engine.stop()
+
+    # -- progress
+
+    def _look_later(self, seconds: float) -> None:
+        if self._screen.has_progress:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        assert self._engine is not None
+        began = time.perf_counter()
+        states = self._engine.states()
+        number = Counter(states.values())
+        running = self._running()
+        wrong = counts(running=len(running), failed=number["failed"], blocked=number["blocked"])
+        text = f"{number['settled']:,} of {len(states):,} settled{', ' if wrong else ''}{wrong}"
+        self._screen.progress(f"{text}: {_some(running)}" if running else text)
+        self._look_later(max(REDRAW, SHARE * (time.perf_counter() - began)))
+
+    def _rest(self) -> None:
+        """Show no progress until something happens."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._screen.progress("")
+
+    def _running(self) -> list[str]:
+        states = self._engine.states() if self._engine is not None else {}
+        return [key for key, state in states.items() if state == "running"]
+
+
+class _Handler(logging.Handler):
+    """Says what is logged as a warning, or worse, in the place of Python's last resort."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say `record`."""
+        text = self.format(record)
+        (self._report.error if record.levelno >= logging.ERROR else self._report.warn)(text)
+
+
+def _some(ids: list[str]) -> str:
+    """Return the first of `ids`, and how many more there are."""
+    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+    return ", ".join(ids[:NAMED]) + more

@@ -1,0 +1,120 @@
+"""`setpoint run`: converge a graph, then keep it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from setpoint.cli.options import COLOR, JSON, PREFIX
+from setpoint.cli.session import EXIT_CODES, Settings, run
+from setpoint.engine import Options
+
+EPILOG = f"""\b
+Examples:
+  setpoint run site.yaml                      until ^C
+  setpoint run site.yaml --converged-timeout 5   until nothing has happened for 5 s
+  setpoint run --file graph0.yaml --tmp-prefix   leave no state behind
+
+\b
+Signals:
+  ^C, TERM  finish what runs, then exit; again: cancel it; again: kill it
+  HUP       load the graph files again
+
+{EXIT_CODES}"""
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("files", metavar="FILE...", nargs=-1, type=_PATH)
+@click.option("--file", "more", multiple=True, metavar="FILE", type=_PATH, help="One more FILE.")
+@click.option(
+    "--converged-timeout",
+    type=click.FloatRange(min=0),
+    default=None,
+    metavar="N",
+    help="Exit when nothing has happened for N seconds; by default stay.",
+)
+@click.option(
+    "--max-runtime",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="N",
+    help="Exit after N seconds whatever happens, with exit code 1.",
+)
+@click.option("--noop", is_flag=True, help="Only look, and say what would be changed.")
+@click.option(
+    "--sema",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Run at most N resources at the same time.",
+)
+@click.option("--no-watch", is_flag=True, help="Do not load FILE again when it is saved.")
+@click.option("--tmp-prefix", is_flag=True, help="Keep state in a directory of this run alone.")
+@PREFIX
+@JSON
+@COLOR
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    files: tuple[Path, ...],
+    more: tuple[Path, ...],
+    tmp_prefix: bool,
+    prefix: Path | None,
+    **given: Any,
+) -> None:
+    """Bring this machine into the state that FILEs declare, and keep it there.
+
+    Drift is repaired when it happens. A FILE that is saved is loaded and takes the place of the
+    graph that runs; if it is wrong, that is said and nothing changes.
+    """
+    if not files + more:
+        raise click.UsageError("say which graph to run: FILE")
+    if tmp_prefix and prefix:
+        raise click.UsageError("--prefix and --tmp-prefix exclude each other")
+    with _state(prefix, tmp_prefix) as state:
+        sys.exit(_run(ctx, files + more, state, **given))
+
+
+def _run(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    state: Path | None,
+    *,
+    converged_timeout: float | None,
+    max_runtime: float,
+    noop: bool,
+    sema: int | None,
+    no_watch: bool,
+    as_json: bool,
+) -> int:
+    timeout = -1.0 if converged_timeout is None else converged_timeout
+    options = Options(noop=noop, sema=sema or 0, converged_timeout=timeout)
+    return run(
+        Settings(
+            files,
+            options,
+            state,
+            follow=not no_watch,
+            max_runtime=max_runtime,
+            as_json=as_json,
+            color=ctx.color,
+        )
+    )
+
+
+@contextmanager
+def _state(prefix: Path | None, is_temporary: bool) -> Iterator[Path | None]:
+    """Yield the state directory; a temporary one goes afterwards."""
+    if not is_temporary:
+        yield prefix
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="setpoint-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)

@@ -1,0 +1,85 @@
+"""Where a run writes: lines to stdout and stderr, and on a terminal a line that shows the progress."""
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+import click
+
+from setpoint.cli.words import COLORS, Line
+
+GONE = (errno.EPIPE, errno.EIO)  # nobody reads the pipe any more; the terminal was closed
+
+
+class Screen:
+    """Writes lines at once, and keeps a progress line below them on a terminal.
+
+    Args:
+        color: whether to use colours; None: on a terminal.
+        gone: called when nobody reads what is written any more; after that nothing is written.
+
+    """
+
+    def __init__(self, color: bool | None, gone: Callable[[], None]) -> None:
+        self._color, self._gone = color, gone
+        self._progress = ""
+        self.has_progress = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def show(self, line: Line) -> None:
+        """Write `line`: what is not well to stderr, all else to stdout."""
+        if line.label:
+            label = f"{line.label}: "
+            if self._is_colored(sys.stderr):
+                label = click.style(label, fg=COLORS[line.label], bold=True)
+            self._write(sys.stderr, line.text, label)
+        else:
+            self._write(sys.stdout, line.text)
+
+    def tell(self, text: str) -> None:
+        """Write `text` to the person, beside what programs read."""
+        self._write(sys.stderr, text)
+
+    def print(self, text: str) -> None:
+        """Write `text` to stdout."""
+        self._write(sys.stdout, text)
+
+    def progress(self, text: str) -> None:
+        """Show `text` below all lines, in the place of the one before; empty shows nothing."""
+        if not self.has_progress or text == self._progress:
+            return
+        width = shutil.get_terminal_size().columns - 1
+        self._put(sys.stderr, f"\r\x1b[K{harmless(text)[:width]}")
+        self._progress = text
+
+    def _is_colored(self, stream: TextIO) -> bool:
+        return stream.isatty() if self._color is None else self._color
+
+    def _write(self, stream: TextIO, text: str, label: str = "") -> None:
+        below, self._progress = self._progress, ""
+        if below:
+            self._put(sys.stderr, "\r\x1b[K")
+        self._put(stream, f"{label}{harmless(text)}\n")
+        if below:
+            self.progress(below)
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+            self._gone()
+
+
+def harmless(text: str) -> str:
+    """Return `text` without what would make a terminal do something: control characters are spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

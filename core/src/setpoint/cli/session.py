@@ -1,0 +1,205 @@
+"""An engine as `run` and `apply` run it: signals, a time limit, graph files that are saved meanwhile.
+
+Signals come in three steps: the first ^C or TERM lets what runs finish, the second cancels it, the third kills all
+children and is the end.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from setpoint import graphfile
+from setpoint.cli.installed import installed
+from setpoint.cli.report import Report
+from setpoint.engine import Engine, Options
+from setpoint.errors import PluginError, SetpointError
+from setpoint.graph import Graph
+from setpoint.host import Host
+
+INTERRUPTED = 128  # plus the number of the signal, as shells have it
+QUIET = 0.05  # seconds without a change after which a saved file is taken as whole
+
+EXIT_CODES = """\b
+Exit code:
+  0         all is as declared
+  1         something is not: failed, blocked or unfinished; or --max-runtime was reached
+  2         the command line is wrong
+  130, 143  ended by ^C or TERM before all was as declared
+"""
+
+_Stamps = list[tuple[int, ...] | None]
+
+
+class Settings(NamedTuple):
+    """What a command line asks of a session.
+
+    prefix: the state directory; None is the usual one.
+    follow: load the graph files again when they are saved, or on HUP.
+    max_runtime: seconds after which it is the end; 0 is no limit.
+    color: whether to use colours; None: on a terminal.
+    """
+
+    files: tuple[Path, ...]
+    options: Options
+    prefix: Path | None = None
+    follow: bool = False
+    max_runtime: float = 0.0
+    as_json: bool = False
+    color: bool | None = None
+
+
+def run(settings: Settings) -> int:
+    """Run an engine to its end; return the exit code of the command.
+
+    Raises:
+        GraphError: with all that is wrong in the files.
+        JournalError: the state directory cannot be used.
+
+    """
+    return asyncio.run(Session(settings).run())
+
+
+class Session:
+    """One run of an engine for somebody at the command line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._report = Report(
+            settings.as_json, settings.color, stays=settings.options.converged_timeout != 0
+        )
+        self._host = Host(state=settings.prefix)
+        self._host.watcher.degraded = self._report.warn
+        self._stamps = _stamps(settings.files)
+        graph = self._load()
+        self._engine = Engine(graph, plugins=installed(), host=self._host, options=settings.options)
+        self._signals = 0
+        self._code = 1  # if not all is as declared in the end
+        self._is_over = False
+        self._saved = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run the engine to its end; return the exit code of the command.
+
+        Raises:
+            JournalError: the state directory cannot be used.
+
+        """
+        began = time.monotonic()
+        with self._report.about(self._engine), self._signalled(), self._limited():
+            following = self._follow() if self._settings.follow else None
+            try:
+                result = await self._engine.run()
+            finally:
+                if following is not None:
+                    following.cancel()
+                self._host.close()
+        self._report.end(result, time.monotonic() - began)
+        return 0 if result.ok and not self._is_over else self._code
+
+    # -- how it ends
+
+    @contextmanager
+    def _signalled(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        at_hup = self._asked if self._settings.follow else self._leave
+        handlers = (
+            (signal.SIGINT, self._leave),
+            (signal.SIGTERM, self._leave),
+            (signal.SIGHUP, at_hup),
+        )
+        for number, handler in handlers:
+            loop.add_signal_handler(number, handler, number)
+        try:
+            yield
+        finally:
+            for number, _ in handlers:
+                loop.remove_signal_handler(number)
+
+    def _leave(self, number: signal.Signals) -> None:
+        self._signals += 1
+        self._code = INTERRUPTED + number
+        if self._signals == 1:
+            self._report.stopping()
+            self._engine.stop()
+        elif self._signals == 2:
+            self._report.tell("cancelling what runs; once more kills it")
+            self._engine.cancel()
+        else:
+            self._kill()
+
+    def _kill(self) -> NoReturn:
+        self._host.processes.kill()
+        self._report.tell("killed")
+        os._exit(self._code)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        limit = self._settings.max_runtime
+        timer = asyncio.get_running_loop().call_later(limit, self._expire) if limit else None
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _expire(self) -> None:
+        self._is_over = True
+        self._report.error(f"--max-runtime of {self._settings.max_runtime:g} s reached, ending")
+        self._engine.cancel()
+
+    # -- graph files that are saved
+
+    def _load(self) -> Graph:
+        graph = graphfile.load(self._settings.files, installed())
+        for warning in graph.warnings:
+            self._report.warn(str(warning))
+        return graph
+
+    def _asked(self, number: signal.Signals) -> None:
+        self._stamps = []
+        self._saved.set()
+
+    def _follow(self) -> asyncio.Task[None]:
+        """Begin to watch the files; one that was saved since it was loaded counts too."""
+        for path in self._settings.files:
+            try:
+                self._host.watcher.path(path).start(self._saved.set)
+            except OSError as error:
+                self._report.warn(f"{path}: cannot be watched, {error}; send HUP to load it again")
+        self._saved.set()
+        return asyncio.create_task(self._load_when_saved())
+
+    async def _load_when_saved(self) -> None:
+        while await self._saved.wait():
+            while self._saved.is_set():  # an editor writes in several steps
+                self._saved.clear()
+                await asyncio.sleep(QUIET)
+            stamps = _stamps(self._settings.files)
+            if stamps != self._stamps:
+                self._stamps = stamps
+                await self._swap()
+
+    async def _swap(self) -> None:
+        """Load the files; what runs goes on as it is if something is wrong with them."""
+        try:
+            self._engine.swap(await asyncio.to_thread(self._load))
+        except (SetpointError, PluginError) as error:
+            self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
+
+
+def _stamps(files: tuple[Path, ...]) -> _Stamps:
+    """Return what changes with each file when it is saved; None for one that cannot be read."""
+    found: _Stamps = []
+    for path in files:
+        try:
+            status = os.stat(path)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return found

@@ -1,0 +1,199 @@
+"""Checks of all resources of a graph that change nothing, not even the state directory."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.declarations.types import is_secret
+from setpoint.engine.exchange import fitting
+from setpoint.engine.modes import is_plain
+from setpoint.engine.outcomes import explain
+from setpoint.engine.redaction import Redaction
+from setpoint.graph import Graph
+from setpoint.host import Host
+from setpoint.resource import Resource, call
+from setpoint.values import HIDDEN, Change, Ref, Secret, Text
+
+if TYPE_CHECKING:
+    from setpoint.plugins import Plugins
+
+Outcome = list[Change] | Exception
+
+IN_JOB = 64  # plain checks that travel to a thread together
+AT_ONCE = 64  # other checks at the same time
+
+
+class _PlanHost(Host):
+    """A host on which a graph can be looked at, and no directory is made."""
+
+    def __init__(self, base: Host, graph: Graph) -> None:
+        self.state, self.clock = base.state, base.clock
+        self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
+        self._resources = graph.resources
+
+    def state_directory(self, resource: Resource) -> Path:
+        """Return the directory that is `resource`'s alone, which may not be there."""
+        return self.state_path(resource)
+
+    def peers(self, kind: str) -> Mapping[str, Resource]:
+        """Return the resources of `kind` in the graph, by name."""
+        return {r.name: r for r in self._resources.values() if r.kind == kind}
+
+
+class Checking:
+    """What was found of the resources of `graph`, which are to be looked at in order.
+
+    found: id to the differences of those that are not as declared, secrets hidden.
+    errors: id to why it cannot be checked.
+    pending: id to its params that are known while running, with what sends them.
+    """
+
+    def __init__(self, graph: Graph, plugins: "Plugins", host: Host) -> None:
+        self._graph, self._plugins = graph, plugins
+        self.found: dict[str, tuple[Change, ...]] = {}
+        self.errors: dict[str, str] = {}
+        self.pending: dict[str, dict[str, str]] = {}
+        self._senders = {ref.sender for ref in _all_refs(graph)}
+        self._sent: dict[Ref, Any] = {}
+        self._redaction = Redaction()
+        self._tainted: dict[str, frozenset[str]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        host = _PlanHost(host, graph)
+        for resource in graph.resources.values():
+            resource._host = host
+            self._learn(resource)
+
+    @property
+    def differing(self) -> set[str]:
+        """The ids of what is not as declared, or may not be."""
+        return self.found.keys() | self.pending.keys()
+
+    async def look_at(self, ids: list[str]) -> None:
+        """Check resources that do not wait for each other, and wait for none not looked at yet."""
+        plain = [id_ for id_ in ids if self._is_plain(id_)]
+        others = set(ids).difference(plain)
+        jobs = [plain[at : at + IN_JOB] for at in range(0, len(plain), IN_JOB)]
+        await asyncio.gather(*map(self._check_many, jobs), *map(self._check, others))
+
+    def _is_plain(self, id_: str) -> bool:
+        resource = self._graph.resources[id_]
+        if id_ in self._graph.receives or id_ in self._senders or resource.meta.timeout:
+            return False
+        return is_plain(type(resource)) and not self._plugins.wraps("check_apply")
+
+    async def _check_many(self, ids: list[str]) -> None:
+        resources = [self._graph.resources[id_] for id_ in ids]
+        outcomes = await asyncio.to_thread(lambda: [_outcome(resource) for resource in resources])
+        for resource, outcome in zip(resources, outcomes, strict=True):
+            self._note(resource, outcome)
+
+    async def _check(self, id_: str) -> None:
+        resource = self._graph.resources[id_]
+        outcome: Outcome = []
+        async with self._slots:
+            try:
+                async with asyncio.timeout(resource.meta.timeout or None):
+                    if await self._receive(resource):
+                        check = self._plugins.bind(resource, "check_apply")
+                        outcome = await call(resource, check, False)
+                        if not outcome and id_ in self._senders:
+                            await self._send(resource)
+            except Exception as error:  # whatever a plugin raises, it is told
+                outcome = error
+        self._note(resource, outcome)
+
+    def _note(self, resource: Resource, outcome: Outcome) -> None:
+        if isinstance(outcome, Exception):
+            why = explain(outcome, type(resource), self._plugins)
+            self.errors[resource.id] = self._redaction.text(why)
+        elif outcome:
+            hidden = map(_without_secrets, outcome)
+            tainted = self._tainted.get(resource.id, frozenset())
+            self.found[resource.id] = self._redaction.changes(list(hidden), tainted)
+
+    # -- values
+
+    async def _receive(self, resource: Resource) -> bool:
+        """Give `resource` what it receives; return whether all of that is known."""
+        types = {field.name: field.type for field in msgspec.structs.fields(type(resource))}
+        values: dict[str, Any] = {}
+        for param, source in self._graph.receives.get(resource.id, {}).items():
+            if missing := [str(ref) for ref in _refs(source) if ref not in self._sent]:
+                self.pending.setdefault(resource.id, {})[param] = ", ".join(missing)
+                continue
+            value = self._value(source)
+            values[param] = fitting(param, source, value, types[param])
+            if isinstance(value, Secret):
+                self._taint(resource, param, value)
+        if resource.id in self.pending:
+            return False
+        if values:
+            await call(resource, self._plugins.bind(resource, "recv"), values)
+        return True
+
+    def _value(self, source: Ref | Text) -> Any:
+        value_of = self._sent.__getitem__
+        return source.resolve(value_of) if isinstance(source, Text) else value_of(source)
+
+    async def _send(self, resource: Resource) -> None:
+        """Keep what `resource`, which is as declared, sends; nothing if it cannot say now."""
+        try:
+            values = await call(resource, self._plugins.bind(resource, "send"))
+        except Exception:  # then its receivers are known while running
+            return
+        for field in values.__struct_fields__ if values is not None else ():
+            self._sent[Ref(resource.id, field)] = getattr(values, field)
+
+    # -- secrets
+
+    def _learn(self, resource: Resource) -> None:
+        """Remember the secrets that are declared for `resource`."""
+        for param in _secret_params(type(resource)):
+            value = getattr(resource, param)
+            if isinstance(value, Secret):
+                self._taint(resource, param, value)
+
+    def _taint(self, resource: Resource, param: str, value: Secret[Any]) -> None:
+        self._redaction.learn(value)
+        self._tainted[resource.id] = self._tainted.get(resource.id, frozenset()) | {param}
+        resource.memory["tainted"] = self._tainted[
+            resource.id
+        ]  # as an engine tells it its resources
+
+
+_known: dict[type[Resource], tuple[str, ...]] = {}
+
+
+def _secret_params(kind: type[Resource]) -> tuple[str, ...]:
+    if kind not in _known:
+        fields = msgspec.structs.fields(kind)
+        _known[kind] = tuple(field.name for field in fields if is_secret(field.type))
+    return _known[kind]
+
+
+def _without_secrets(change: Change) -> Change:
+    """Return `change` with what is a Secret itself hidden."""
+    hidden = (HIDDEN if isinstance(v, Secret) else v for v in (change.before, change.after))
+    return Change(change.attribute, *hidden)
+
+
+def _outcome(resource: Resource) -> Outcome:
+    """Return what a plain check finds, or raises."""
+    try:
+        found: list[Change] = resource.check()
+    except Exception as error:  # as above
+        return error
+    return found
+
+
+def _all_refs(graph: Graph) -> Iterator[Ref]:
+    for wanted in graph.receives.values():
+        for source in wanted.values():
+            yield from _refs(source)
+
+
+def _refs(source: Ref | Text) -> tuple[Ref, ...]:
+    return source.refs if isinstance(source, Text) else (source,)
