@@ -36,7 +36,7 @@ class Semaphores:
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
-        self._queue: dict[str, deque[int]] = {}
+        self._queue: dict[str, dict[int, None]] = {}  # in the order they came
 
     def take(self, v: int, names: Iterable[str]) -> bool:
         """Take all of `names` for `v`; False if one is used up: `v` then stands in its queue.
@@ -46,8 +46,9 @@ class Semaphores:
         wanted = sorted(set(names))
         for name in wanted:
             if self._held.get(name, 0) >= size(name):
-                self._queue.setdefault(name, deque()).append(v)
+                self._queue.setdefault(name, {})[v] = None
                 return False
+        self.forget(v, wanted)
         for name in wanted:
             self._held[name] = self._held.get(name, 0) + 1
         return True
@@ -67,10 +68,18 @@ class Semaphores:
         for name in set(names):
             queue = self._queue.get(name)
             if queue and self._held.get(name, 0) < size(name):
-                woken.append(queue.popleft())
+                woken.append(next(iter(queue)))
+                self.forget(woken[-1], [name])
+        return woken
+
+    def forget(self, v: int, names: Iterable[str]) -> None:
+        """Take `v` out of the queues of `names`."""
+        for name in names:
+            queue = self._queue.get(name, {})
+            if v in queue:
+                del queue[v]
                 if not queue:
                     del self._queue[name]
-        return woken
 
 
 def size(name: str) -> int:

@@ -128,7 +128,7 @@ class Engine:
             self._running.cancel()
 
     def mark(self, *ids: str) -> None:
-        """Look at `ids` again now, or at all resources if none is given.
+        """Look at `ids` again now, or at all resources if none is given; `Converged` follows.
 
         Raises:
             KeyError: the graph has no such resource.
@@ -183,6 +183,7 @@ class _Run:
         scheduler.repair = self._quick.repair
         scheduler.raised = self._outcomes.raised
         scheduler.blocked = self._outcomes.blocked
+        scheduler.put_aside = self._outcomes.let_by
         scheduler.recovered = self._outcomes.recovered
         scheduler.hand_over = self._hand_over
         scheduler.handed_over = self._handed_over
@@ -227,6 +228,7 @@ class _Run:
     def mark(self, ids: tuple[str, ...]) -> None:
         """Make `ids`, or all, dirty."""
         parts = self._parts
+        parts.last_change = parts.now()
         for key in ids:
             parts.scheduler.mark(parts.vertices.index[key])
         if not ids:
@@ -251,6 +253,7 @@ class _Run:
     async def close(self) -> None:
         """Give back all that is held."""
         parts = self._parts
+        self._summarize()
         self._watchdog.stop()
         parts.scheduler.close()
         parts.host.watcher.after.remove(self._after_events)
@@ -287,9 +290,8 @@ class _Run:
             holder.forget(v)
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
-        names = self._modes.semaphores(v)
-        for w in parts.semaphores.next(names) if names else ():
-            parts.scheduler.wake(w)
+        parts.semaphores.forget(v, self._modes.semaphores(v))
+        self._outcomes.let_by(v)
         self._swapping.left(v, key)
         if parts.journal is not None:
             parts.journal.forget([key])
@@ -307,11 +309,28 @@ class _Run:
             blocked = len(parts.scheduler.blocked_by)
             failed = len(self._outcomes.failed)
             parts.emit(Converged("", failed, blocked, len(parts.vertices)))
+            self._summarize()
         timeout = parts.options.converged_timeout
         if timeout >= 0 and not self._waiting:
             self._waiting = True
             left = max(0.0, parts.last_change + timeout - parts.now())
             parts.timers.after(left, self._look)
+
+    def _summarize(self) -> None:
+        """Note for `setpoint status` how things stand."""
+        parts = self._parts
+        if parts.journal is not None:
+            parts.journal.summary(
+                {
+                    "graph": self._swapping.name,
+                    "resources": len(parts.vertices),
+                    "repairs": parts.repairs,
+                    "failed": len(self._outcomes.failed),
+                    "blocked": len(parts.scheduler.blocked_by),
+                    "unfinished": parts.scheduler.active,
+                    "polled": parts.host.watcher.polling,
+                }
+            )
 
     def _look(self) -> None:
         """End if nothing has happened for long enough, else wait for the rest of the time."""

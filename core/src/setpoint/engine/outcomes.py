@@ -113,9 +113,13 @@ class Outcomes:
         parts = self._parts
         if v != by:
             self._tell_blocked(v, "failed" if by in self.failed else "blocked", parts.key(by))
+        self.let_by(v)
+
+    def let_by(self, v: int) -> None:
+        """Let those try that wait for the semaphores of `v`, which cannot take them now."""
         names = self._modes.semaphores(v)
-        for w in parts.semaphores.next(names) if names else ():
-            parts.scheduler.wake(w)
+        for w in self._parts.semaphores.next(names) if names else ():
+            self._parts.scheduler.wake(w)
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""

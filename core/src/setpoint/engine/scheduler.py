@@ -39,6 +39,7 @@ class Scheduler:
     handed_over: called when the drain has nothing left to hand over.
     dispose: told of each vertex that left the graph, once nothing of it runs any more.
     blocked: told of each vertex that is blocked, and by which.
+    put_aside: told of each vertex that could run but for something above it that is not settled.
     recovered: told of each vertex that settled after it had failed or been blocked.
     idle: called when nothing is dirty, running or waiting any more; once stopped, when nothing runs.
     """
@@ -49,6 +50,7 @@ class Scheduler:
     handed_over: Callable[[], None]
     dispose: Callable[[int], None]
     blocked: Callable[[int, int], None]
+    put_aside: Callable[[int], None]
     recovered: Callable[[int], None]
     idle: Callable[[], None]
 
@@ -58,9 +60,8 @@ class Scheduler:
         self.ready: deque[int] = deque()
         self.heap: list[tuple[int, int]] = []
         self.flying: set[int] = set()  # in a run that does not end within the drain
-        self.running: dict[
-            int, int
-        ] = {}  # those, and WAIT, that may be above one in the heap: to rank
+        # those, and what waits or is new, that may be above one in the heap: to rank
+        self.running: dict[int, int] = {}
         self.after_run: dict[int, Callable[[], None]] = {}  # what to do when a run has ended
         self.bad: set[int] = set()  # FAILED and BLOCKED
         self.blocked_by: dict[int, int] = {}
@@ -121,7 +122,7 @@ class Scheduler:
             return
         deadline = perf_counter_ns() + SLICE
         while self.ready or self.heap:
-            if self.heap or self.bad or self._recovering or self.excused:
+            if self.heap or self.bad or self._recovering or self.excused or self.running:
                 if not self._step():
                     break
             else:
@@ -179,6 +180,8 @@ class Scheduler:
             if not self.ready:
                 return False
             v = self.ready.popleft()
+            if self.running and self.vertices.state[v] == DIRTY and self._must_wait(v):
+                return True
         t = self.vertices
         if t.state[v] != DIRTY or (self.bad and self._is_blocked(v)):
             return True
@@ -213,8 +216,10 @@ class Scheduler:
         else:
             t.state[v] = DIRTY
             heappush(self.heap, (t.rank[v], v))
-        if t.pending[v]:
+        if t.pending[v] or self.excused:
             self._pass(v)
+        if v in self.running:
+            self._finished(v)
         if self._recovering:
             self._recover(v)
 
@@ -235,8 +240,10 @@ class Scheduler:
         self.vertices.state[v] = DIRTY
 
     def _hold(self, v: int) -> None:
-        if not self.vertices.pending[v]:  # what requires a pending vertex is not in the heap
-            rank = self.running[v] = self.vertices.rank[v]
+        """Let nothing run that is below `v`; what has not passed yet waits for `v` anyhow."""
+        t = self.vertices
+        if not t.pending[v] or not all(t.pending[s] for s in t.succ[v]):
+            rank = self.running[v] = t.rank[v]
             self._low = min(self._low, rank)
 
     # -- how a run ends
@@ -263,9 +270,9 @@ class Scheduler:
         self.bad.add(v)
         self._recovering.discard(v)
         for s in excused:
-            self.excused.add((v, s))
-            if t.pending[v]:
+            if t.pending[v] and (v, s) not in self.excused:
                 self._pass_one(s)
+            self.excused.add((v, s))
         self._block_successors(v)
         if again:
             self._free(v)
@@ -313,10 +320,11 @@ class Scheduler:
 
     # -- helpers
 
-    def reorder(self, ready: list[int]) -> None:
-        """Begin again with the ranks and counters as they are now; `ready` waits for nothing."""
+    def reorder(self, armed: Callable[[int], bool]) -> None:
+        """Begin again with the edges as they are now; `armed` says whose watch has begun."""
         t = self.vertices
-        self.ready = deque(ready)
+        self.excused = {(a, b) for a, b in self.excused if t.notify.get(a, {}).get(b) == "fire"}
+        self.ready = deque(t.count_waiting(armed, self.excused))
         self.heap = [
             (t.rank[v], v) for v in t.index.values() if t.state[v] == DIRTY and not t.pending[v]
         ]
@@ -326,10 +334,14 @@ class Scheduler:
         self._shadows.clear()
         self._deferred.clear()
         self._waiters.clear()
-        self.excused = {(a, b) for a, b in self.excused if b in t.succ[a]}
         for v, by in list(self.blocked_by.items()):
             if by != v:
                 self._unblock(v)
+        for v in t.index.values():
+            if v in self.bad:
+                self._block_successors(v)
+            elif t.pending[v]:
+                self._hold(v)
         self.kick()
 
     def _push(self, v: int) -> None:
@@ -413,6 +425,8 @@ class Scheduler:
         return FREE
 
     def _set_blocked(self, v: int, by: int) -> None:
+        if v in self.running:
+            self._finished(v)
         self.vertices.state[v] = BLOCKED
         self.active -= 1
         self.bad.add(v)
@@ -437,6 +451,8 @@ class Scheduler:
         self._recovering.add(v)
         self.vertices.state[v] = DIRTY
         self.active += 1
+        if self.vertices.pending[v]:
+            self._hold(v)
         self._push(v)
 
     def _recover(self, v: int) -> None:
@@ -455,17 +471,22 @@ class Scheduler:
         heap, state = self.heap, self.vertices.state
         while heap:
             v = heappop(heap)[1]
-            if state[v] != DIRTY:
-                continue
-            by = self._runner_above(v) if self.running else FREE
-            if by == FREE:
+            if state[v] == DIRTY and not (self.running and self._must_wait(v)):
                 return v
-            if by == CUT_OFF:
-                self._deferred.append(v)
-                self._gather_later()
-            else:
-                self._waiters.setdefault(by, []).append(v)
         return FREE
+
+    def _must_wait(self, v: int) -> bool:
+        """Put dirty `v` aside if something that it requires, however far above, is not settled."""
+        by = self._runner_above(v)
+        if by == FREE:
+            return False
+        if by == CUT_OFF:
+            self._deferred.append(v)
+            self._gather_later()
+        else:
+            self._waiters.setdefault(by, []).append(v)
+        self.put_aside(v)
+        return True
 
     def _runner_above(self, v: int) -> int:
         """Return an ancestor of `v` that runs, waits or is dirty; FREE if there is none."""

@@ -43,6 +43,11 @@ class Swapping:
         self._graph = Graph()
         self._leaving: dict[str, int] = {}  # left the graph, but still running
 
+    @property
+    def name(self) -> str:
+        """The name of the graph that runs."""
+        return self._graph.name
+
     def swap(self, graph: Graph) -> Difference:
         """Run `graph` from now on.
 
