@@ -40,7 +40,7 @@ class Host:
     """
 
     def __init__(self, *, state: Path | None = None, clock: Clock | None = None) -> None:
-        self.state = state or state_root()
+        self.state = (state or state_root()).absolute()  # files are named by absolute paths only
         self.clock = clock or Clock()
         self.watcher = Watcher(self.clock)
         self.files = Files(self.watcher)
