@@ -16,8 +16,8 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
-    "errors values clock paths hookspecs watching resource files processes host journal graph plugins"
-    " declarations graphfile engine plan cli"
+    "errors values clock paths temporaries replacing hookspecs watching resource files processes"
+    " host journal graph plugins declarations graphfile engine plan cli"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices scheduler exchange ledger parts modes outcomes"

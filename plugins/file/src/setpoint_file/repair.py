@@ -31,6 +31,9 @@ def make(file: "File", changes: list[Change]) -> None:
     """
     aim: Aim = file.memory.pop("aim", None) or aim_of(file)
     first = changes[0].attribute  # a check puts the gravest first
+    if file.state == "absent":
+        _clear(file, aim)
+        return
     if first == "state":
         _replace(file, aim, changes[0].before is None)
     elif first in ("content", "target", "mode", "owner", "group"):
@@ -43,8 +46,6 @@ def _replace(file: "File", aim: Aim, is_new: bool) -> None:
     """Remove what is there if it is in the way, and make what is declared."""
     if not is_new:
         _clear(file, aim)
-    if file.state == "absent":
-        return
     files = file.host.files
     if file.recurse:
         backups.make_parents(files, aim.at)
@@ -132,7 +133,7 @@ def _make_entries(file: "File", changes: list[Change]) -> None:
         elif change.attribute == "purge":
             _purge(file, f"{file.at}/{change.before}")
     anew = any(change.attribute.rpartition(" ")[2] == "state" for change in changes)
-    for name, copy in file.memory["tree"].items():
+    for name, copy in file.memory.get("tree", {}).items():
         own = copy.check() if anew else entries.get(name)
         if own:
             copy.apply(own)
