@@ -136,7 +136,8 @@ class Batches:
             notifying = [v for v, _, _ in found if v in parts.vertices.notify]
             if notifying and parts.journal is not None:
                 parts.journal.intend_now([parts.key(v) for v in notifying])
-            parts.ledger.open.update(notifying)
+            for v in notifying:
+                parts.ledger.intend(v)
         except Exception as error:
             return [(v, [], error, 0.0) for v, _, _ in found]
         for v, changes, start in found:

@@ -194,12 +194,10 @@ class _Run:
     def begin(self, graph: Graph) -> None:
         """Start on `graph`."""
         parts = self._parts
-        self._swapping.swap(graph)
         if parts.journal is not None:
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
-            for v in (*parts.ledger.owed, *parts.ledger.open):
-                self._modes.update(v)
+        self._swapping.swap(graph)
         parts.scheduler.kick()
         self._watchdog.look()
 

@@ -25,7 +25,6 @@ class EngineHost(Host):
         self._parts = parts
         self._thread = threading.get_ident()
         self._general: General | None = None
-        self._busy: dict[int, asyncio.Future[Any]] = {}  # a resource's call that outlived its run
 
     def serve(self, general: "General") -> None:
         """Tell `general` of intents."""
@@ -59,7 +58,7 @@ class EngineHost(Host):
         if v in self._parts.vertices.notify:
             if self._parts.journal is not None:
                 await self._parts.journal.intend([resource.id])
-            self._parts.ledger.open.add(v)
+            self._parts.ledger.intend(v)
         self._general.intended.add(v)
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -68,19 +67,19 @@ class EngineHost(Host):
         A call that outlives its run, which was cancelled or took too long, is waited for before the resource has
         another: never two at a time.
         """
-        owner = id(getattr(function, "__self__", function))
-        if owner in self._busy:
-            await asyncio.wait([self._busy[owner]])
+        owner, busy = id(getattr(function, "__self__", function)), self._parts.busy
+        if owner in busy:
+            await asyncio.wait([busy[owner]])
         call = asyncio.ensure_future(self._parts.threads.call(function, *args))
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
             if not call.done():
-                self._busy[owner] = call
+                busy[owner] = call
                 call.add_done_callback(lambda done: self._returned(owner, done))
             raise
 
     def _returned(self, owner: int, call: "asyncio.Future[Any]") -> None:
-        self._busy.pop(owner, None)
+        self._parts.busy.pop(owner, None)
         if not call.cancelled():
             call.exception()  # its run is over; nobody else asks

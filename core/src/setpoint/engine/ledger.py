@@ -34,20 +34,33 @@ class Ledger:
         self.owed: dict[int, dict[str, int]] = {}
         self.open: set[int] = set()
         self._spent: dict[int, set[int]] = {}  # open vertex to listeners already fired or dropped
+        self._debts: dict[str, set[str]] = {}  # what a former process left, listener to notifiers
+        self._intents: set[str] = set()  # the same
         self._numbers = count()
 
     def restore(self) -> None:
-        """Take over what a former process left, as far as the graph has it.
+        """Read what a former process left, for those that are in the graph, or come later.
 
         What another graph left owed is neither paid nor forgotten: that graph may come back.
         """
         if self._journal is None:
             return
-        index = self._vertices.index
         for first, then in self._journal.debts():
-            if then in index:
-                self._owe(index[then], first)
-        self.open |= {index[key] for key in self._journal.intents() if key in index}
+            self._debts.setdefault(then, set()).add(first)
+        self._intents = self._journal.intents()
+
+    def inherit(self, v: int, key: str) -> None:
+        """Let the new vertex `v` take over what a former process left."""
+        for first in self._debts.pop(key, ()):
+            self._owe(v, first)
+        if key in self._intents:
+            self._intents.discard(key)
+            self.open.add(v)
+
+    def intend(self, v: int) -> None:
+        """Note that `v`, whose intent is durable, is about to change something: news for all."""
+        self.open.add(v)
+        self._spent.pop(v, None)
 
     def succeed(self, v: int, key: str, changed: bool) -> list[int]:
         """Note that `v` is settled, and `changed` something; return the listeners that now owe."""

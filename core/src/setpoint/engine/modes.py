@@ -41,7 +41,7 @@ class Modes:
             return GENERAL
         if v in parts.vertices.receives or v in parts.vertices.senders or v in parts.ledger.owed:
             return GENERAL
-        if v in parts.fights.fighting or v in parts.ledger.open:
+        if v in parts.fights.fighting or v in parts.ledger.open or id(resource) in parts.busy:
             return GENERAL
         kind = type(resource)
         mode = self._kinds.get(kind)

@@ -62,7 +62,7 @@ class Quick:
                 self._outcomes.raised(v, error)
             return
         for v, changes in work:
-            parts.ledger.open.add(v)
+            parts.ledger.intend(v)
             self._apply_one(v, changes)
 
     def _apply_one(self, v: int, changes: list[Change]) -> None:

@@ -82,8 +82,18 @@ class Swapping:
             changed = [key for key in names if key in before and names[key] != before[key]]
             added = [key for key in names if key not in before]
             removed = [key for key in before if key not in names]
+        rewired = self._rewired(new) - {*changed, *added}
         same = new.edges == old.edges and new.receives == old.receives
-        return Difference(added, changed, removed, bool(added or removed) or not same)
+        shape = bool(added or removed) or not same
+        return Difference(added, [*changed, *sorted(rewired)], removed, shape)
+
+    def _rewired(self, new: Graph) -> set[str]:
+        """Return the ids in `new` that receive from elsewhere than before, or no more."""
+        before, after = self._graph.receives, new.receives
+        if before == after:
+            return set()
+        either = before.keys() | after.keys()
+        return {k for k in either if k in new.resources and before.get(k) != after.get(k)}
 
     def _keep_received(self, new: Graph) -> None:
         """Let receivers of the same values begin with what they have received."""
@@ -99,36 +109,33 @@ class Swapping:
         vertices = self._parts.vertices
         gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
         going = [(key, vertices.remove(key)) for _, key in sorted(gone, reverse=True)]
-        fresh = [self._add(key, graph.resources[key]) for key in found.added]
+        back = [key for key in found.added if key in self._leaving]  # before they were gone
+        for key in back:
+            vertices.index[key] = v = self._leaving.pop(key)
+            self._parts.scheduler.leaving.discard(v)
+        fresh = [self._add(key, graph.resources[key]) for key in found.added if key not in back]
+        asked = vertices.senders.keys()
         if found.shape:
             vertices.connect(graph)
-            excused = self._parts.scheduler.excused
-            ready = vertices.count_waiting(self._watches.armed, excused)
-            self._parts.scheduler.reorder(ready)
+            self._parts.scheduler.reorder(self._watches.armed)
             for v in vertices.index.values():
                 self._modes.update(v)
-        for key, v in going:
-            self._leaving[key] = v
-            self._parts.scheduler.leave(v)
-        for key in found.changed:
+        for key in (*found.changed, *back):
             self._change(vertices.index[key], graph.resources[key])
-        for v in vertices.senders:
+        for v in vertices.senders.keys() - asked:
             if self._parts.exchange.values_of(self._parts.key(v)) is None:
-                self._parts.scheduler.mark(v)  # it is asked for the first time
+                self._parts.scheduler.mark(v)
         for v in fresh:
             self._watches.begin(v)
+        for key, v in going:  # last, because the engine may be idle when they are gone
+            self._leaving[key] = v
+            self._parts.scheduler.leave(v)
 
     def _add(self, key: str, resource: Resource) -> int:
-        scheduler, vertices = self._parts.scheduler, self._parts.vertices
-        if key in self._leaving:  # it comes back before it was gone
-            v = self._leaving.pop(key)
-            scheduler.leaving.discard(v)
-            vertices.index[key] = v
-            self._change(v, resource)
-            return v
-        v = vertices.add(key, resource)
+        v = self._parts.vertices.add(key, resource)
         self._watches.expect(v)
-        scheduler.active += 1
+        self._parts.ledger.inherit(v, key)
+        self._parts.scheduler.active += 1
         return v
 
     def _change(self, v: int, new: Resource) -> None:
