@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.errors import Refused
 from setpoint.paths import Place, is_guarded, open_path
-from setpoint.replacing import adorn, fill, put, refuse_borrowed, replaced, take_over
+from setpoint.replacing import adorn, fill, kept_mode, put, refuse_borrowed, replaced, take_over
 from setpoint.temporaries import is_temporary, remove_leftovers, temporary_name
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Files:
         with self._place(path) as place:
             old = replaced(place) if keep else None
             if old is not None and mode is None:
-                mode = stat.S_IMODE(old.st_mode)
+                mode = kept_mode(old)
             temporary = self._temporary(place)
             fd = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
             try:

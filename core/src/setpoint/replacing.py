@@ -32,6 +32,14 @@ def replaced(place: Place) -> os.stat_result | None:
     return None if strange and place.look_around().st_mode & stat.S_ISVTX else old
 
 
+def kept_mode(old: os.stat_result) -> int:
+    """Return the mode of `old` for a new file: without set-uid if its owner cannot be kept."""
+    mode = stat.S_IMODE(old.st_mode)
+    if os.geteuid() in (0, old.st_uid):
+        return mode
+    return mode & ~(stat.S_ISUID | stat.S_ISGID)
+
+
 def fill(fd: int, data: Iterable[bytes]) -> None:
     """Write all of `data`; a disk that fills up writes less first and fails then."""
     for piece in data:
@@ -68,7 +76,7 @@ def put(fd: int, temporary: str, place: Place, fsync: bool) -> os.stat_result | 
     """Rename the finished file; return its status if that is for sure of what was written."""
     if fsync:
         os.fsync(fd)
-    made = os.fstat(fd)
+    made = os.fstat(fd)  # after this a write gets a time of its own, where the clock is fine
     place.replace(temporary)
     found = os.fstat(fd)
     if fsync:

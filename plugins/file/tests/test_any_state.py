@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from setpoint import ParamError, Refused
@@ -84,6 +84,7 @@ def declare(root, params, host):
         return None
 
 
+@settings(deadline=None)  # what takes long is the machine's disk
 @given(priors, declared)
 def test_one_apply_is_enough(prior, params):
     root = tempfile.mkdtemp()

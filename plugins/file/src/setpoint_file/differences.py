@@ -24,11 +24,11 @@ def find(file: "File") -> list[Change]:
         OSError: what is there, or a source, cannot be read.
 
     """
+    aim = aim_of(file)
     now = time.time_ns()
-    found = file.host.files.status(file.at)
+    found = _look(aim.at)
     if file.state == "absent":
         return _absence(file, found)
-    aim = aim_of(file)
     if found is None:
         changes = _all(file, aim, None)
     elif SORTS.get(stat.S_IFMT(found.st_mode)) != aim.sort:
@@ -42,6 +42,17 @@ def find(file: "File") -> list[Change]:
     if changes:
         file.memory["aim"] = aim
     return changes
+
+
+def _look(path: str) -> os.stat_result | None:
+    """Return the status of what is there, None if nothing is.
+
+    By its name, wherever that leads: what is read or changed because of it is opened with care.
+    """
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def remember(file: "File", aim: Aim, status: os.stat_result, now: int = 0) -> None:
