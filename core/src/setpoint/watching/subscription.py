@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 
 class Subscription(ABC):
@@ -31,7 +31,7 @@ class Subscription(ABC):
     def stop(self) -> None:
         """Call no more, and give back what was held; nothing happens if it has not begun."""
 
-    async def __aiter__(self) -> AsyncIterator[None]:
+    async def __aiter__(self) -> AsyncGenerator[None, None]:
         """Yield when watching has begun, then once for all the changes since the last item."""
         news = asyncio.Event()
         self.start(news.set)
