@@ -11,6 +11,7 @@ kind · `instances` one resource at a time · `sends` and `links` between them �
 from setpoint.declarations.building import build
 from setpoint.declarations.model import (
     NOTHING,
+    WORDS,
     Declaration,
     Declarations,
     Link,
@@ -21,6 +22,7 @@ from setpoint.declarations.written import Map, Seq, Source, key_at, plain, value
 
 __all__ = [
     "NOTHING",
+    "WORDS",
     "Declaration",
     "Declarations",
     "Link",

@@ -27,10 +27,13 @@ def build(declarations: Declarations, plugins: "Plugins") -> Graph:
         building.make_resources()
         edges = building.edges()
     declarations.refuse(building.problems)
+    graph = building.graph
     for edge in edges:
-        building.graph.connect(edge)
-    building.graph.warnings = declarations.warnings
-    return building.graph
+        graph.connect(edge)
+    for id_, declaration in building.declared.items():
+        graph.places[id_] = declaration.source.place(declaration.at)
+    graph.warnings = declarations.warnings
+    return graph
 
 
 class _Building:

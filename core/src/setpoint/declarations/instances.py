@@ -1,11 +1,11 @@
 """One declaration made into one resource, with every check that needs no other declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.declarations.model import Declaration, shown
+from setpoint.declarations.model import WORDS, Declaration, shown
 from setpoint.declarations.params import META, Param, Schema
 from setpoint.declarations.written import key_at, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
@@ -104,7 +104,9 @@ class Instances:
         """Put a value that is no plain scalar into `values`, or report what is wrong with it."""
         if name not in schema.params:
             what = f"param {name!r}"
-            self._unknown(declaration, declaration.params, name, what, schema.params)
+            self._unknown(
+                declaration, declaration.params, name, what, (*schema.params, "meta", *WORDS)
+            )
         elif isinstance(value, (Ref, Text)):
             self.received.setdefault(declaration.id, {})[name] = value
             values[name] = msgspec.UNSET
@@ -117,7 +119,7 @@ class Instances:
         tree: Mapping[str, Any],
         name: str,
         what: str,
-        known: Mapping[str, Any],
+        known: Iterable[str],
     ) -> None:
         hint = f"{name} is a meta param, write it below meta:" if name in META else ""
         hint = hint or suggest(name, known)
@@ -173,7 +175,9 @@ class Instances:
             else:
                 self._unknown(declaration, written, name, f"meta param {name!r}", META)
         if values.get("limit") and not values.get("burst"):
-            rule = f"meta.limit needs a meta.burst of 1 or more, not {values.get('burst', 0)}"
+            rule = (
+                f"meta.limit needs a meta.burst of 1 or more, not {values.get('burst', 0)}; add it"
+            )
             self._report(declaration, value_at(written, "limit", declaration.at), rule)
         return Meta(**values) if len(self.problems) == before else DEFAULT
 

@@ -4,13 +4,14 @@ import fnmatch
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import islice
 
 from setpoint.declarations.model import Link, shown
 from setpoint.errors import Problem, suggest
 from setpoint.graph import Edge
 
 MAX_EDGES = 1_000_000  # globs multiply; a graph beyond this is a mistake
-SUGGESTIONS = 50  # problems that get a "did you mean"; it is costly among many names
+SUGGESTIONS = 20  # problems that get a "did you mean"; it is costly among many names
 CANDIDATES = 1000
 
 _WILD = frozenset("*?[")
@@ -50,20 +51,21 @@ class Names:
 
     def missing(self, reference: str) -> str:
         """Return that there is nothing for `reference`, and what may be meant."""
-        kind, space, name = reference.partition(" ")
+        _, space, name = reference.partition(" ")
         if not _WILD.isdisjoint(reference):
             return f"no resource matches {reference!r}"
         if not space or not name:
-            return self._with_hint(f"a reference is KIND NAME, not {reference!r}", reference, " ")
-        return self._with_hint(f"no resource {reference!r} is declared", reference, kind + " ")
+            return self._with_hint(f"a reference is KIND NAME, not {reference!r}", reference)
+        return self._with_hint(f"no resource {reference!r} is declared", reference)
 
-    def _with_hint(self, message: str, reference: str, prefix: str) -> str:
+    def _with_hint(self, message: str, reference: str) -> str:
         self._suggested += 1
         if self._suggested > SUGGESTIONS:
             return message
-        same_name = [id_ for id_ in self.ids if id_.endswith(f" {reference}")][:1]
-        alike = [id_ for id_ in self.ids if id_.startswith(prefix)][:CANDIDATES]
-        hint = f"did you mean {same_name[0]!r}?" if same_name else suggest(reference, alike)
+        kind, name = reference.split(" ", 1) if " " in reference else ("", reference)
+        same_name = next((id_ for id_ in self.ids if id_.partition(" ")[2] == name), "")
+        same_kind = islice((id_ for id_ in self.ids if id_.startswith(kind)), CANDIDATES)
+        hint = f"did you mean {same_name!r}?" if same_name else suggest(reference, same_kind)
         return f"{message}; {hint}" if hint else message
 
 
@@ -92,6 +94,6 @@ def _edges(link: Link, names: Names, problems: list[Problem]) -> Iterator[Edge]:
     origin = link.source.place(origin_at)
     pairs = [(first, then) for first in firsts for then in thens if first != then]
     if firsts and thens and not pairs:
-        what = f"{shown(link.subject)}: {firsts[0]!r} cannot wait for itself; take out this edge"
+        what = f"{shown(link.subject)}: an edge from {firsts[0]!r} to itself; take it out"
         problems.append(link.source.problem(origin_at, what))
     return (Edge(first, then, link.notify, origin) for first, then in pairs)

@@ -12,6 +12,7 @@ from setpoint.errors import GraphError, Problem
 from setpoint.graph import Policy
 
 NOTHING: Mapping[str, Any] = {}
+WORDS = ("require", "before", "notify", "listen")  # edges as they are written beside a resource
 
 
 class Declaration(msgspec.Struct):

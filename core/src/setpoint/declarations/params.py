@@ -4,14 +4,14 @@ Nearly all params are plain text, numbers and truth values: for those the type o
 nothing is converted. The rest goes through msgspec, once per distinct scalar.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
 from setpoint.declarations.faults import Fault, faults
-from setpoint.declarations.types import describe, is_secret
+from setpoint.declarations.types import bounds, describe, is_secret
 from setpoint.declarations.written import plain
 from setpoint.resource import RESERVED, Meta, Resource
 from setpoint.values import Secret
@@ -30,9 +30,7 @@ class Param:
     def __init__(self, name: str, type_: Any) -> None:
         self.name, self.type = name, type_
         self.secret = is_secret(type_)
-        union = get_origin(type_) in (Union, UnionType)
-        one_of = get_args(type_) if union else (type_,)
-        self.scalars = frozenset(member for member in one_of if member in _SCALARS)
+        self.scalars = frozenset(_scalars(type_))
         self._accepted: dict[tuple[type, Any], Any] = {}
 
     def accept(self, value: Any) -> Any:
@@ -54,8 +52,22 @@ class Param:
     def faults(self, value: Any) -> list[Fault]:
         """Return what is wrong with `value`, which was not accepted; never what a secret is."""
         if self.secret:
-            return [Fault(None, self.name, f"must be {describe(self.type)}")]
+            cure = "" if isinstance(value, str) else "; put it in quotes"
+            return [Fault(None, self.name, f"must be {describe(self.type)}{cure}")]
         return list(faults(self.name, value, self.type, convert))
+
+
+def _scalars(type_: Any) -> Iterator[type]:
+    """Yield the scalar types of which every value is a `type_`."""
+    if get_origin(type_) is Annotated:
+        base, *notes = get_args(type_)
+        if not any(isinstance(note, msgspec.Meta) and bounds(note) for note in notes):
+            yield from _scalars(base)
+    elif get_origin(type_) in (Union, UnionType):
+        for member in get_args(type_):
+            yield from _scalars(member)
+    elif type_ in _SCALARS:
+        yield type_
 
 
 class Schema(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from setpoint.values import Secret
+from setpoint.values import Ref, Secret, Text
 
 LONGEST = 60  # characters of a text that a message shows
 
@@ -32,6 +32,7 @@ _BOUNDS = {
     "min_length": "with at least {} items or characters",
     "max_length": "with at most {} items or characters",
     "pattern": "matching {!r}",
+    "multiple_of": "that is a multiple of {}",
 }
 
 
@@ -53,8 +54,8 @@ def describe(type_: Any) -> str:
     """Return what a value of `type_` is, in words: "text", "a whole number from 0 to 9"."""
     if get_origin(type_) is Annotated:
         base, *notes = get_args(type_)
-        bounds = [_bounds(note) for note in notes if isinstance(note, msgspec.Meta)]
-        return " ".join([describe(base), *filter(None, bounds)])
+        demands = [bounds(note) for note in notes if isinstance(note, msgspec.Meta)]
+        return " ".join([describe(base), *filter(None, demands)])
     if get_origin(type_) in (Union, types.UnionType):
         kept = [m for m in get_args(type_) if m not in (type(None), msgspec.UnsetType)]
         return " or ".join(dict.fromkeys(describe(member) for member in kept)) or "null"
@@ -68,14 +69,16 @@ def _describe_one(type_: Any) -> str:
     if origin is Secret:
         return describe(args[0]) if args else "text"
     if origin in (list, tuple, set, frozenset) and args:
-        inner = _MANY.get(members(args[0])[0])
+        first = next(iter(members(args[0])), Any)
+        inner = _MANY.get(get_origin(first) or first)
         return f"a list of {inner}" if inner else "a list"
     if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
         return "a map"
     return _WORDS.get(origin) or f"a {getattr(origin, '__name__', origin)}"
 
 
-def _bounds(note: msgspec.Meta) -> str:
+def bounds(note: msgspec.Meta) -> str:
+    """Return what `note` demands beyond the type, in words; empty if nothing."""
     if note.ge is not None and note.le is not None:
         return f"from {note.ge} to {note.le}"
     given = ((name, getattr(note, name)) for name in _BOUNDS)
@@ -88,6 +91,8 @@ def show(value: Any) -> str:
         return "null" if value is None else str(value).lower()
     if isinstance(value, str):
         return repr(value if len(value) <= LONGEST else value[:LONGEST] + "...")
+    if isinstance(value, (Ref, Text)):
+        return "a received value"
     if isinstance(value, dict):
         return "a map" if value else "an empty map"
     if isinstance(value, (list, tuple)):

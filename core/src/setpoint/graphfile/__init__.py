@@ -109,9 +109,8 @@ def _declare(source: Source, declarations: Declarations) -> None:
     declarations.sources.append(source)
     root = reader.load(source)
     if not isinstance(root, Map):
-        found = "which is empty" if root is None else f"not {show(root)}"
-        what = f"a graph file is a map, {found}; begin with 'resources:'"
-        declarations.problems.append(source.problem(0, what))
+        what = "is empty" if root is None else f"a graph file is a map, not {show(root)}"
+        declarations.problems.append(source.problem(0, f"{what}; begin with 'resources:'"))
     elif is_mgmt(root):
         MgmtForm(source, root, declarations).declare()
     else:

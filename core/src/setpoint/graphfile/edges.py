@@ -11,7 +11,6 @@ from setpoint.declarations.types import show
 from setpoint.errors import Problem, suggest
 from setpoint.graph import Policy
 
-WORDS = ("require", "before", "notify", "listen")
 POLICIES = get_args(Policy)
 
 _ARROW = re.compile(r"\s+(->|~>)\s+")

@@ -7,6 +7,7 @@ import msgspec
 
 from setpoint.declarations import (
     NOTHING,
+    WORDS,
     Declaration,
     Declarations,
     Map,
@@ -17,7 +18,7 @@ from setpoint.declarations import (
 )
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
-from setpoint.graphfile.edges import WORDS, Edges
+from setpoint.graphfile.edges import Edges
 from setpoint.graphfile.references import OPEN, Scope
 
 KEYS = ("graph", "vars", "defaults", "resources", "edges")

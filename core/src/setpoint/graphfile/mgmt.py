@@ -33,7 +33,7 @@ def is_mgmt(root: Map) -> bool:
     """Whether a file with `root` is in mgmt's form."""
     resources, edges = root.get("resources"), root.get("edges")
     if isinstance(resources, Map) and resources:
-        return any(isinstance(value, Seq) for value in resources.values())
+        return any(isinstance(value, Seq) and " " not in key for key, value in resources.items())
     return "remote" in root or (isinstance(edges, Seq) and any(isinstance(e, Map) for e in edges))
 
 

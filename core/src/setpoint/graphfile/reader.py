@@ -5,8 +5,8 @@ times as long, knows no places, lets the last of two equal keys win, and makes g
 no node graph and no constructor, and what is open is at most `MAX_DEPTH` deep.
 
 Refused, because they are never what somebody means in a graph: tags, merge keys, keys that are no text, a second
-document, nesting past `MAX_DEPTH`, and aliases that stand for much more than what is written: a file may grow by
-them to `GROWTH` times its size. Files without an alias have no such limit.
+document, nesting past `MAX_DEPTH`, and aliases that stand for much more than what is written. Files without an
+alias have no limit but their length.
 
 Source: https://yaml.org/spec/1.2.2/ and https://pyyaml.org/wiki/PyYAMLDocumentation (events)
 """
@@ -31,8 +31,8 @@ from setpoint.graphfile.scalars import resolve
 from setpoint.graphfile.syntax import syntax_problem
 
 MAX_DEPTH = 100
-GROWTH = 10
-FREE = 10_000  # values that aliases may stand for in any file, however short
+GROWTH = 4  # values that aliases may stand for, for each character that is written before
+FREE = 10_000  # and in addition, in any file
 _LOADER: Final[Any] = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
 )  # without libyaml 10 times slower
@@ -184,8 +184,8 @@ class _Reader:
         self.count += count
         self.aliased += count
         self.deepen(self.depth + height, event)
-        if self.aliased > FREE + GROWTH * (self.count - self.aliased):
-            what = f"aliases stand for more than {GROWTH} times what is written; write it out"
+        if self.aliased > FREE + GROWTH * event.start_mark.index:
+            what = "aliases stand for much more than what is written; write it out"
             raise self.stop(event, what)
         return value
 

@@ -119,7 +119,9 @@ class Scope:
                 yield text[done:found]
             rest = _REST.match(text, found + len(OPEN))
             if rest is None:
-                raise _WrongError(text[found:], f"{OPEN} is not closed by }}}}")
+                raise _WrongError(
+                    text[found:], f"{OPEN} is not closed; add }}}}, or write $${{{{ for itself"
+                )
             yield self._evaluate(rest[1].strip()), rest[1].strip()
             done = rest.end()
         if done < len(text):
@@ -179,7 +181,11 @@ class Scope:
             pieces += [piece if isinstance(piece, Ref) else as_text(piece) for piece in inner]
             self._spend(sum(len(piece) for piece in pieces[-len(inner) :]), expression)
         joined = _adjacent_joined(pieces)
-        return joined[0] if len(joined) == 1 and isinstance(joined[0], str) else Text(joined)
+        return (
+            Text(joined)
+            if any(isinstance(part, Ref) for part in joined)
+            else "".join(map(str, joined))
+        )
 
     def _spend(self, characters: int, expression: str) -> None:
         self._budget -= characters

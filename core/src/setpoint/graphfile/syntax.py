@@ -11,15 +11,18 @@ from setpoint.errors import Problem
 _UNREADABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_BEGINNERS = "@`%"
+_QUOTES = "check the indentation, a ':' that is missing above, or put text with ': ' in quotes"
+_ESCAPE = "in double quotes a backslash begins an escape; use single quotes"
 _CURES = {
-    "mapping values are not allowed": "put a text with ': ' in quotes, or check the indentation",
+    "mapping values are not allowed": _QUOTES,
     "could not find expected ':'": "a key needs ': ' behind it on the same line",
     "did not find expected key": "check the indentation, and quotes around the value",
     "did not find expected '-' indicator": "check the indentation",
     "did not find expected ',' or ']'": "close the list with ], or add a comma",
     "did not find expected ',' or '}'": "close the map with }, or add a comma",
     "block sequence entries are not allowed": "begin a list on a line of its own",
+    "found unknown escape character": _ESCAPE,
+    "did not find expected hexdecimal number": _ESCAPE,
 }
 
 
@@ -31,8 +34,11 @@ def syntax_problem(source: Source, error: Exception) -> Problem:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return source.problem(0, f"is not YAML, {what or context}")
-    if error.context_mark and ("end of stream" in what or "document indicator" in what):
-        mark, what = error.context_mark, f"{context.removeprefix('while scanning ')} has no end"
+    begin = error.context_mark
+    if begin and ("end of stream" in what or "document indicator" in what):
+        mark, what = begin, f"{context.removeprefix('while scanning ')} has no end"
+    elif begin and begin.line < mark.line and "expected ','" in what:
+        mark, what = begin, f"{what} up to line {mark.line + 1}"
     at = source.offset(mark.line, mark.column)
     if "cannot start any token" in what:
         return source.problem(at, _no_token(source.text[at : at + 1]))
