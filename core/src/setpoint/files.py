@@ -151,7 +151,7 @@ class Files:
             temporary = self._temporary(place)
             fd = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
             try:
-                fill(fd, (data,) if isinstance(data, bytes) else data)
+                fill(fd, data)
                 if old is not None:
                     take_over(fd, old, place)
                 adorn(fd, mode, owner, group)
@@ -237,8 +237,8 @@ class Files:
         parent, slash, name = path.rpartition("/")
         parent += slash
         if self._guarded.get(parent, 0.0) > time.monotonic() or self._is_guarded(parent):
-            return Place(path, parent)
-        return Place(name, parent, open_path(parent, os.O_DIRECTORY))
+            return Place(path, parent, parent)
+        return Place(name, parent, "", open_path(parent, os.O_DIRECTORY))
 
     def _is_guarded(self, directory: str) -> bool:
         """Look who may swap `directory`, and remember it for a moment if nobody can."""
@@ -259,7 +259,7 @@ class Files:
             with suppress(PermissionError):  # a directory that may be written but not listed
                 remove_leftovers(place)
             self._cleaned.add(place.parent)
-        return place.beside(temporary_name())
+        return place.prefix + temporary_name()
 
 
 def chunks(fd: int) -> Iterable[bytes]:

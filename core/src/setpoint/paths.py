@@ -159,11 +159,13 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
     name: the path, relative to `fd`.
     parent: its directory, with a slash at the end.
-    fd: the same; None if it is guarded, so that its name is as good as a descriptor, and quicker.
+    prefix: what makes another name in there relative to `fd`: the directory, or nothing.
+    fd: the directory; None if it is guarded, so that its name is as good, and quicker.
     """
 
     name: str
     parent: str
+    prefix: str
     fd: int | None = None
 
     def __enter__(self) -> "Place":
@@ -173,17 +175,13 @@ class Place(msgspec.Struct, frozen=True, gc=False):
         if self.fd is not None:
             os.close(self.fd)
 
-    def beside(self, name: str) -> str:
-        """Return `name` in the same directory, relative to `fd`."""
-        return self.parent + name if self.fd is None else name
-
     def look(self) -> os.stat_result:
         """Return the status of what is there, of a link itself."""
         return os.stat(self.name, dir_fd=self.fd, follow_symlinks=False)
 
     def look_around(self) -> os.stat_result:
         """Return the status of the directory."""
-        return os.stat(self.beside("."), dir_fd=self.fd)
+        return os.stat(self.prefix or ".", dir_fd=self.fd)
 
     def open(self, flags: int) -> int:
         """Open what is there; a link fails, but with O_PATH, which gives the link itself."""
@@ -192,7 +190,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     def open_directory(self) -> int:
         """Open the directory to list or to sync it."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        return os.open(self.beside("."), flags, dir_fd=self.fd)
+        return os.open(self.prefix or ".", flags, dir_fd=self.fd)
 
     def replace(self, other: str) -> None:
         """Put here what lies at `other`, relative to `fd`."""

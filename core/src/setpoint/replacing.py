@@ -40,9 +40,9 @@ def kept_mode(old: os.stat_result) -> int:
     return mode & ~(stat.S_ISUID | stat.S_ISGID)
 
 
-def fill(fd: int, data: Iterable[bytes]) -> None:
+def fill(fd: int, data: bytes | Iterable[bytes]) -> None:
     """Write all of `data`; a disk that fills up writes less first and fails then."""
-    for piece in data:
+    for piece in (data,) if isinstance(data, bytes) else data:
         done = os.write(fd, piece)
         while done < len(piece):
             done += os.write(fd, piece[done:])

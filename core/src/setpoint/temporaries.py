@@ -32,7 +32,7 @@ def remove_leftovers(place: Place) -> None:
         for name in os.listdir(fd):
             made = NAME.fullmatch(name)
             if made and _birth(int(made[1])) != int(made[2]):
-                place.remove(place.beside(name))
+                place.remove(place.prefix + name)
     finally:
         os.close(fd)
 

@@ -39,9 +39,8 @@ class Aim(msgspec.Struct, gc=False):
 
     def matches(self, status: os.stat_result) -> bool:
         """Whether mode, owner and group are as they are wanted."""
-        mode = status.st_mode & ALL
         return (
-            mode == self.mode.over(mode)
+            status.st_mode & self.mode.declared == self.mode.bits
             and self.owner in (-1, status.st_uid)
             and self.group in (-1, status.st_gid)
         )

@@ -64,7 +64,7 @@ def is_settled(status: os.stat_result, directory: str, now: int) -> bool:
         now: the wall clock in nanoseconds, read before `status` was taken; 0 if it was not.
 
     """
-    on = medium(directory)
+    on = _media.get(directory) or medium(directory)
     grain = on.grain if status.st_ctime_ns % SECOND else 2 * SECOND  # whole seconds: an old disk
     return on.local and (not grain or now - status.st_ctime_ns >= grain)
 
