@@ -37,9 +37,8 @@ def mermaid(graph: Graph) -> str:
 def as_json(graph: Graph) -> str:
     """Return `graph` as one JSON document: ids, edges, where they come from; no params."""
     resources = [
-        {"id": id_, "kind": resource.kind, "name": resource.name, "place": str(place or "")}
+        {"id": id_, "kind": resource.kind, "name": resource.name}
         for id_, resource in graph.resources.items()
-        for place in (graph.places.get(id_),)
     ]
     edges = [{**edge._asdict(), "origin": str(edge.origin)} for edge in graph.edges.values()]
     return json.dumps({"name": graph.name, "resources": resources, "edges": edges}) + "\n"

@@ -81,21 +81,27 @@ def lines(found: Plan) -> Iterator[str]:
         yield harmless(f"{INDENT}{refresh.id}, because of {', '.join(refresh.by)}")
     if found.steps or found.troubles:
         yield ""
-    yield ", ".join(f"{number:,} {word}" for word, number in _counts(found).items())
+    yield _last_line(found)
 
 
 def _counts(found: Plan) -> dict[str, int]:
-    counts = {
-        "to add": found.count("add"),
-        "to change": found.count("change"),
-        "to drop": found.count("drop"),
+    return {
+        "add": found.count("add"),
+        "change": found.count("change"),
+        "drop": found.count("drop"),
         "unchanged": found.unchanged,
+        "noop": sum(step.noop for step in found.steps),
+        "unchecked": len(found.troubles),
     }
-    rare = {
-        "left as it is (noop)": sum(step.noop for step in found.steps),
-        "cannot be checked": len(found.troubles),
-    }
-    return counts | {word: number for word, number in rare.items() if number}
+
+
+def _last_line(found: Plan) -> str:
+    counts = _counts(found)
+    said = [f"{counts[key]:,} to {key}" for key in ("add", "change", "drop")]
+    said.append(f"{counts['unchanged']:,} unchanged")
+    rare = (("noop", "left as they are (noop)"), ("unchecked", "cannot be checked"))
+    said += [f"{counts[key]:,} {words}" for key, words in rare if counts[key]]
+    return ", ".join(said)
 
 
 def _step(step: Step) -> Iterator[str]:

@@ -81,15 +81,16 @@ class Report:
 
     def _told(self, event: Event) -> None:
         self._count(event)
-        if self._as_json:
-            self._json(msgspec.to_builtins(event, enc_hook=str))
-        elif not isinstance(event, Converged) or (self._stays and event != self._converged):
-            self._screen.show(line(event))
+        is_news = not isinstance(event, Converged) or (self._stays and event != self._converged)
         if isinstance(event, Converged):
             self._converged = event
             self._rest()
         elif self._timer is None:
             self._look_later(REDRAW)
+        if self._as_json:
+            self._json(msgspec.to_builtins(event, enc_hook=str))
+        elif is_news:
+            self._screen.show(line(event))
 
     def _count(self, event: Event) -> None:
         done = self._done

@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from setpoint.cli.options import COLOR, JSON, PREFIX
 from setpoint.cli.screen import harmless
-from setpoint.cli.words import COLORS
+from setpoint.cli.words import COLORS, counts, resources
 from setpoint.errors import SetpointError
 from setpoint.host import state_root
 from setpoint.journal import Status, read_status
@@ -56,7 +57,8 @@ def _refuse_none(directory: Path) -> None:
 def is_well(found: Status) -> bool:
     """Whether nothing is wrong or left to do."""
     bad = any(outcome.state in BAD for outcome in found.outcomes.values())
-    return not (bad or found.died or (found.debts and not found.running))
+    left = found.debts or found.summary.get("unfinished")
+    return not (bad or found.died or (left and not found.running))
 
 
 def document(found: Status) -> str:
@@ -80,6 +82,8 @@ def document(found: Status) -> str:
 def lines(found: Status) -> Iterator[str]:
     """Yield `found` as a person reads it."""
     yield harmless(_engine(found))
+    if found.summary:
+        yield _standing(found.summary)
     for id_, outcome in found.outcomes.items():
         if outcome.state in BAD:
             label = click.style(f"{outcome.state}:", fg=COLORS.get(outcome.state, "red"), bold=True)
@@ -101,6 +105,14 @@ def _engine(found: Status) -> str:
         why = "the machine went down" if found.rebooted else "it was killed"
         return f"not running; the last one did not end by itself, {why}: {found.owner}"
     return f"not running; the last one ended {_when(found.ended)}: {found.owner}"
+
+
+def _standing(summary: dict[str, Any]) -> str:
+    """Return how the graph stood when it had last come to rest, or had ended."""
+    done = counts(repaired=summary["repairs"], polled=summary["polled"])
+    wrong = counts(**{word: summary[word] for word in ("failed", "blocked", "unfinished")})
+    first = f"{resources(summary['resources'])}{', ' if done else ''}{done}"
+    return f"{first}: {wrong or 'all as declared'}"
 
 
 def _drift(found: Status) -> str:
