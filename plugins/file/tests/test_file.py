@@ -122,8 +122,8 @@ def test_something_else_is_replaced_only_with_force(make, settle, tmp_path):
     settle(make(f"{tmp_path}/f/", state="exists", force=True))
     (tmp_path / "f/below").write_text("")
     settle(make(tmp_path / "f", symlink=True, source="/nowhere", force=True))
-    with pytest.raises(Refused, match="is a symlink, not a directory; write what it is to be"):
-        make(f"{tmp_path}/f/", mode="0700", force=True).check()
+    with pytest.raises(Refused, match="is a symlink, not a file; write what it is to be"):
+        make(tmp_path / "f", mode="0700", force=True).check()
     assert os.readlink(tmp_path / "f") == "/nowhere"
 
 

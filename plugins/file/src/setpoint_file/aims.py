@@ -59,9 +59,8 @@ def aim_of(file: "File") -> Aim:
     else:
         sort = "symlink" if file.symlink else "file"
     content = _content(file, sort)
-    aim = Aim(
-        path, sort, content is not None or file.state == "exists" or file.source != "", content
-    )
+    says_what = content is not None or file.source != "" or sort == "directory"
+    aim = Aim(path, sort, says_what or file.state == "exists", content)
     if file.mode:
         aim.mode = parse_mode(file.mode)
     elif file.source and sort != "symlink":

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from setpoint import Change, Refused, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, Refused, Resource, Values, hookimpl
 from setpoint.watching import Many, Subscription
 from setpoint_file import contents, differences, repair
 from setpoint_file.rules import validate
 from setpoint_file.signatures import medium, signature
 
 NOTHING: list[Change] = []  # what an untouched file costs is one stat, and not a list as well
-REWATCH = msgspec.Meta(extra={"rewatch": True})
 
 _look = os.lstat
 
@@ -23,8 +22,8 @@ class File(Resource):
 
     name: its path, if path is empty.
     path: where it is, absolute; a slash at the end means a directory. Empty takes the name.
-    state: exists, absent, or empty: then it is made only if content, source or fragments say what
-        is in it.
+    state: exists, absent, or empty: then a directory is made, and a file if content, source or
+        fragments say what is in it.
     content: all of its text, written as UTF-8. Left out: what is in it is not looked at.
     source: the file whose content it gets, absolute; a directory, ending in a slash, is copied with
         all that is in it and needs recurse. With symlink: where it leads. Empty: none.
@@ -70,7 +69,7 @@ class File(Resource):
     backup: bool | str = False
     fsync: bool = False
 
-    class Sends(Values, frozen=True):
+    class Sends(Values):
         """What others may receive of a file."""
 
         path: str
