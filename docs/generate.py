@@ -79,7 +79,7 @@ def _page(head: str, *sections: str) -> str:
 
 
 def _kind(name: str) -> str:
-    found = reference(Plugins().kind(name), ours()[name].distribution)
+    found = reference(Plugins().kind(name), ours()[name])
     parts = [f"## {name}\n\nFrom [{found['origin']}](../../plugins/{name}/README.md).\n"]
     parts += [f"{found['text']}\n", f"- **name**: {found['name']}\n"]
     if found["params"]:
@@ -119,12 +119,14 @@ def _event(kind: type[events.Event]) -> str:
 
 
 def _commands() -> Iterator[str]:
-    context = click.Context(setpoint, info_name="setpoint", terminal_width=WIDTH, color=False)
+    context = click.Context(
+        setpoint, info_name="setpoint", terminal_width=WIDTH, help_option_names=["-h", "--help"]
+    )
     yield _help("setpoint", setpoint, context)
     for name in setpoint.list_commands(context):
         command = setpoint.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, context, name, terminal_width=WIDTH, color=False)
+        inner = click.Context(command, context, name, terminal_width=WIDTH)
         yield _help(f"setpoint {name}", command, inner)
 
 
