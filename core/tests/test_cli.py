@@ -167,7 +167,7 @@ def test_completion_prints_a_script(shell: str) -> None:
 
 
 def test_a_good_file_is_checked(small: Path) -> None:
-    assert call("check", small).output == f"{small}: can be run, 2 resources, 1 edges\n"
+    assert call("check", small).output == f"{small}: can be run; resources: 2, edges: 1\n"
 
 
 def test_all_problems_are_told_with_places_as_json(tmp_path: Path) -> None:

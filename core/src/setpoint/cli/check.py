@@ -43,7 +43,8 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps({"ok": True, "problems": [], **size}))
     else:
         named = ", ".join(map(str, files))
-        click.echo(f"{named}: can be run, {size['resources']:,} resources, {size['edges']:,} edges")
+        said = ", ".join(f"{what}: {number:,}" for what, number in size.items())
+        click.echo(f"{named}: can be run; {said}")
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from setpoint.engine import Options
 
 EPILOG = f"""\b
 Examples:
-  setpoint run site.yaml                      until ^C
-  setpoint run site.yaml --converged-timeout 5   until nothing has happened for 5 s
-  setpoint run --file graph0.yaml --tmp-prefix   leave no state behind
+  setpoint run site.yaml                          until ^C
+  setpoint run site.yaml --converged-timeout 5    until it was quiet for 5 s
+  setpoint run --file graph0.yaml --tmp-prefix    leave no state behind
 
 \b
 Signals:

@@ -27,7 +27,7 @@ QUIET = 0.05  # seconds without a change after which a saved file is taken as wh
 EXIT_CODES = """\b
 Exit code:
   0         all is as declared
-  1         something is not: failed, blocked or unfinished; or --max-runtime was reached
+  1         something failed, is blocked or unfinished; --max-runtime was reached
   2         the command line is wrong
   130, 143  ended by ^C or TERM before all was as declared
 """
