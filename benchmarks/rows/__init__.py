@@ -1,0 +1,1 @@
+"""The rows: each module has one, or a family, in `ROWS` by name."""

@@ -1,0 +1,69 @@
+"""Reading inotify events and finding whom they are for, against reading them."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from time import process_time
+
+from benchmarks.bench import Bench, Figure, Times, best, paths, tree
+from setpoint.clock import Clock
+from setpoint.watching import Watcher
+from setpoint.watching.inotify import FULL, Inotify
+
+FILES = 5_000  # two events each, which the kernel's queue of 16,384 holds
+
+
+def _write(names: list[str]) -> None:
+    """Give each file a MODIFY and a CLOSE_WRITE."""
+    for name in names:
+        fd = os.open(name, os.O_WRONLY)
+        os.write(fd, b"drift")
+        os.close(fd)
+
+
+def dispatch(bench: Bench) -> Iterator[Figure]:
+    """Read 10,000 events and call those who subscribed; all of them are called."""
+    root = tree(bench.memory, FILES)
+    names = paths(root, FILES)
+    for name in names:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT, 0o644))
+
+    async def measure() -> Times:
+        watcher, inotify = Watcher(Clock()), Inotify(lambda _: None)
+        called, all_called = 0, asyncio.Event()
+
+        def changed() -> None:
+            nonlocal called
+            called += 1
+            if called == 2 * FILES:
+                all_called.set()
+
+        for directory in {os.path.dirname(name) for name in names}:
+            inotify.add(directory, FULL)
+        for name in names:
+            watcher.path(name).start(changed)
+        least: Times = {}
+        for _ in range(bench.rounds * 2):
+            called = 0
+            all_called.clear()
+            _write(names)
+            began = process_time()
+            while inotify.read():
+                pass
+            middle = process_time()
+            await all_called.wait()
+            found = {"floor": middle - began, "ours": process_time() - middle}
+            assert called == 2 * FILES
+            least = {name: min(took, least.get(name, took)) for name, took in found.items()}
+        assert not watcher.overflows
+        watcher.close()
+        inotify.close()
+        return least
+
+    found = best(1, lambda: asyncio.run(measure()))
+    per = 1e6 / (2 * FILES)
+    what = "inotify: read and dispatch"
+    yield Figure(what, found["ours"] * per, found["floor"] * per, "us/event", 3.5)
+
+
+ROWS = {"events": dispatch}
