@@ -191,7 +191,9 @@ def test_drift_is_repaired_and_told(here: Setpoint) -> None:
     process = here.start("run")
     until(process, "converged: 1 resource, nothing left to do")
     assert here.status()[1].startswith(f"running: pid {process.pid} ")
-    (here.home / "motd").write_text("other")
+    (here.home / "other").write_text("other")
+    (here.home / "other").chmod(0o644)
+    (here.home / "other").rename(here.home / "motd")  # whole at once: the engine is quick
     assert until(process, "motd") == f"file {here.home}/motd: content other -> hello\n"
     process.send_signal(signal.SIGTERM)
     until(process, "all as declared")
