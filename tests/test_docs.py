@@ -164,6 +164,31 @@ async def test_the_readme_shows_what_happens(tmp_path):
         await ran.communicate()
 
 
+def session(console: str) -> list[tuple[str, str]]:
+    """The commands in a console block, each with what it prints."""
+    return [tuple(part.split("\n", 1)) for part in re.split(r"^\$ ", console, flags=re.M)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("page", "graph", "name"),
+    [("tutorial.md", 1, "first.yaml"), ("how-to/migrate-from-mgmt.md", 0, "graph0.yaml")],
+)
+def test_check_and_plan_say_what_is_shown(page, graph, name, tmp_path):
+    (tmp_path / "demo").mkdir()
+    place = str(tmp_path / "demo")
+    found = [block.text for block in blocks(DOCS / page)]
+    (tmp_path / name).write_text(PLACE.sub(place, found[graph]))
+    for command, output in session(found[graph + 1]):
+        main = "from setpoint.cli import main; main()"
+        ran = run(tmp_path, "-c", main, *command.split()[1:])
+        assert ran.stderr + ran.stdout == PLACE.sub(place, output)
+
+
+def test_a_graph_of_mgmt_is_converted_as_shown():
+    old, _, _, new = [block.text for block in blocks(DOCS / "how-to/migrate-from-mgmt.md")][:4]
+    assert graphfile.convert(old, "graph0.yaml") == new
+
+
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python in `folder`, from which it can import."""
     return subprocess.run(
