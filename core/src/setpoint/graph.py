@@ -114,21 +114,20 @@ def order(ids: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
         CycleError: there is a cycle; it holds a shortest one.
 
     """
-    edges = list(edges)
-    names = list(ids)
+    names, edges = list(ids), list(edges)
     successors, waiting = _adjacent(names, edges)
     ranks = [0] * len(names)
     ready = [vertex for vertex, count in enumerate(waiting) if not count]
     for vertex in ready:  # grows while it is walked
-        rank = ranks[vertex] + 1
         for successor in successors[vertex]:
-            ranks[successor] = max(ranks[successor], rank)
+            ranks[successor] = max(ranks[successor], ranks[vertex] + 1)
             waiting[successor] -= 1
             if not waiting[successor]:
                 ready.append(successor)
     if len(ready) < len(names):
-        cycle = _shortest_cycle(successors, [v for v, count in enumerate(waiting) if count])
-        raise CycleError(_edges_between([names[vertex] for vertex in cycle], edges))
+        left = [vertex for vertex, count in enumerate(waiting) if count]
+        cycle = [names[vertex] for vertex in _shortest_cycle(successors, left)]
+        raise CycleError(_edges_between(cycle, edges))
     return {names[vertex]: ranks[vertex] for vertex in ready}
 
 

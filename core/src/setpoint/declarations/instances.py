@@ -67,27 +67,33 @@ class Instances:
         if schema is None:
             self._report_kind(declaration)
             return None
-        before = len(self.problems)
+        values = declaration.params
+        if declaration.meta or schema.required or not schema.takes(values):
+            before = len(self.problems)
+            values = self._checked(declaration, schema)
+            if len(self.problems) > before:
+                return None
+        try:
+            return schema.kind(declaration.name, **values)
+        except Exception as error:  # whatever a plugin raises, it is the one to name
+            self._refused(declaration, schema, error)
+            return None
+
+    def _checked(self, declaration: Declaration, schema: Schema) -> dict[str, Any]:
+        """Return the params of `declaration` as the kind takes them, and report what is wrong."""
         values = self._values(declaration, schema)
         if declaration.meta:
             values["meta"] = self._meta(declaration)
         for name in schema.required:
             if name not in declaration.params:
                 self._report(declaration, declaration.at, f"{name} is required; add it")
-        if len(self.problems) > before:
-            return None
-        try:
-            return schema.kind(**values)
-        except Exception as error:  # whatever a plugin raises, it is the one to name
-            self._refused(declaration, schema, error)
-            return None
+        return values
 
     def _values(self, declaration: Declaration, schema: Schema) -> dict[str, Any]:
-        """Return what of `declaration` is good for an instance."""
-        values: dict[str, Any] = {"name": declaration.name}
-        scalars = schema.scalars
+        """Return what of the params of `declaration` is good for an instance."""
+        values: dict[str, Any] = {}
         for name, value in declaration.params.items():
-            if type(value) in scalars.get(name, ()):
+            if type(value) in schema.scalars.get(name, ()):
                 values[name] = value
             else:
                 self._value(declaration, schema, name, value, values)
@@ -147,12 +153,8 @@ class Instances:
             values[param.name] = param.accept(value)
         except msgspec.ValidationError:
             for fault in param.faults(value):
-                self._report(
-                    declaration,
-                    at if fault.at is None else fault.at,
-                    f"{prefix}{fault}",
-                    hidden=param.secret,
-                )
+                place = at if fault.at is None else fault.at
+                self._report(declaration, place, f"{prefix}{fault}", hidden=param.secret)
 
     def _meta(self, declaration: Declaration) -> Meta:
         """Return the meta params of `declaration`; the usual ones if there is a problem."""

@@ -15,7 +15,7 @@ NOTHING: Mapping[str, Any] = {}
 WORDS = ("require", "before", "notify", "listen")  # edges as they are written beside a resource
 
 
-class Declaration(msgspec.Struct):
+class Declaration(msgspec.Struct, gc=False):
     """One resource as it is written.
 
     id: kind and name, "file /etc/motd".

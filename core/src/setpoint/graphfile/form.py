@@ -125,7 +125,7 @@ class Form:
             return
         kind, _, name = id_.partition(" ")
         params, meta = body, NOTHING
-        if type(body) is not Map or not self._has_only_values(body):
+        if type(body) is not Map or not self._is_plain(body):
             written = self._map(body, at, shown(id_), "params")
             params, meta = self._params(id_, written, key_at)
         if kind in self.defaults:
@@ -144,12 +144,10 @@ class Form:
             )
         return key
 
-    def _has_only_values(self, body: Map) -> bool:
+    def _is_plain(self, body: Map) -> bool:
         """Whether each entry of `body` is a param, with nothing to replace in any of them."""
-        if not _NO_PARAMS.isdisjoint(body):
-            return False
-        if self.literal:
-            return True
+        if self.literal or not _NO_PARAMS.isdisjoint(body):
+            return _NO_PARAMS.isdisjoint(body)
         for value in body.values():
             if (OPEN in value) if type(value) is str else isinstance(value, (Map, Seq)):
                 return False

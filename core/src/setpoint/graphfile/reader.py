@@ -48,10 +48,7 @@ def load(source: Source) -> Any:
             could not go on.
 
     """
-    try:
-        loader = _LOADER(source.text)
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise GraphError([syntax_problem(source, error)]) from None
+    loader = _loader(source)
     reader = _Reader(source, loader.get_event)
     try:
         root = reader.document()
@@ -66,6 +63,13 @@ def load(source: Source) -> Any:
     return root
 
 
+def _loader(source: Source) -> Any:
+    try:
+        return _LOADER(source.text)
+    except (yaml.YAMLError, UnicodeEncodeError) as error:  # characters that YAML cannot hold
+        raise GraphError([syntax_problem(source, error)]) from None
+
+
 class _Stop(Exception):  # noqa: N818 - nobody sees it; what is wrong is its problem
     """Reading cannot go on."""
 
@@ -77,6 +81,7 @@ class _Stop(Exception):  # noqa: N818 - nobody sees it; what is wrong is its pro
 class _Reader:
     """Values while they are read; descends into lists and maps, at most `MAX_DEPTH` deep.
 
+    marked: whether there may be anchors or tags at all.
     depth: how many lists and maps are open.
     deepest: the most that were open at once, in all of it or since an anchor.
     count: how many values were read, with what aliases stand for.
@@ -87,6 +92,7 @@ class _Reader:
     def __init__(self, source: Source, next_event: Callable[[], Any]) -> None:
         self.source, self.next_event = source, next_event
         self.problems: list[Problem] = []
+        self.marked = "&" in source.text or "!" in source.text
         self.depth = self.deepest = self.count = self.aliased = 0
         self.anchors: dict[str, tuple[Any, int, int] | None] = {}
 
@@ -106,17 +112,16 @@ class _Reader:
         """Return the map that begins with the event `start`."""
         result = Map()
         result.at, result.places = start.start_mark.index, []
-        places, next_event = result.places, self.next_event
+        places, next_event, marked = result.places, self.next_event, self.marked
         while type(event := next_event()) is not MappingEndEvent:
             # The usual case of `value`, without a call: nearly all events of a graph are these.
             key = event.value if type(event) is ScalarEvent else self.other_key(event)
             inner = next_event()
-            if type(inner) is ScalarEvent and inner.tag is None and inner.anchor is None:
+            if type(inner) is ScalarEvent and not marked:
                 value = resolve(inner.value) if inner.implicit[0] else inner.value
             else:
                 value = self.value(inner)
-            unusual = key in result or key == "<<" or event.anchor or event.tag
-            if not unusual or self.is_key(event, key, result):
+            if not (key in result or key == "<<" or marked) or self.is_key(event, key, result):
                 result[key] = value
                 places += (event.start_mark.index, inner.start_mark.index)
         self.count += len(result)
