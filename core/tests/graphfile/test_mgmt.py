@@ -72,6 +72,21 @@ def test_what_mgmt_ignores_is_warned_about_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ("path: /a/b", "/a/b"),
+        ("dirname: /x/", "/x/n"),
+        ("path: /a/b, dirname: /x/", "/x/b"),
+        ("path: /a/b, basename: c", "/a/c"),
+        ("dirname: /x/, basename: c", "/x/c"),
+    ],
+)
+def test_a_folder_and_a_name_in_it_are_one_path(params: str, path: str, load: Load) -> None:
+    file: Any = load(f"resources: {{file: [{{name: /n/n, {params}}}]}}").resources["file /n/n"]
+    assert file.path == path
+
+
 def test_a_number_is_taken_as_it_is_written_where_text_is_wanted(load: Load) -> None:
     graph = load("resources:\n  file:\n  - {name: 1.10, mode: 755, content: 0x1F, owner: 1000}\n")
     file: Any = graph.resources["file 1.10"]

@@ -83,7 +83,9 @@ def params_of(source: Source, kind: str, item: Map, warn: Warn) -> Map:
             warn(key_at, f"{kind} has no param {key!r}, it is ignored, as mgmt does")
         else:
             params.put(key, _taken(source, known, key, value, at), key_at, at)
-    return _commands(params) if kind == "exec" else params
+    if kind == "exec":
+        return _commands(params)
+    return _path(params, item["name"]) if kind == "file" else params
 
 
 def _taken(source: Source, known: _Kind | None, key: str, value: Any, at: int) -> Any:
@@ -93,6 +95,22 @@ def _taken(source: Source, known: _Kind | None, key: str, value: Any, at: int) -
         return as_flag(value)
     is_number = isinstance(value, (bool, int, float))
     return source.word(at) if is_number and key not in known.other else value
+
+
+def _path(params: Map, name: Any) -> Map:
+    """Return the params of a `file` with its folder and the name in it made one path."""
+    given = {key: params[key] for key in ("dirname", "basename") if key in params}
+    if not all(isinstance(part, str) for part in (name, params.get("path", ""), *given.values())):
+        return params
+    folder, _, last = params.get("path", name).rpartition("/")
+    path = given.get("dirname", f"{folder}/") + given.get("basename", last)
+    result = Map.new(params.at)
+    for key, value, key_at, at in params.entries():
+        if key not in ("path", *given):
+            result.put(key, value, key_at, at)
+        elif "path" not in result:
+            result.put("path", path if given else value, key_at, at)
+    return result
 
 
 def _commands(params: Map) -> Map:
