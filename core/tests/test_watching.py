@@ -554,6 +554,11 @@ async def test_a_relative_path_is_one_in_the_directory_of_then(
     assert (await rig.after((rig.root / "file").touch, heard))[0]
 
 
+def test_a_path_with_a_nul_in_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="must not have a NUL"):
+        Watcher(Clock()).path("/etc\0/motd")
+
+
 async def test_names_that_are_not_text_are_heard(rig: Rig) -> None:
     name = os.fsdecode(b"caf\xe9")
     heard, long = rig.hear(name), rig.hear("n" * 255)
@@ -570,7 +575,12 @@ async def test_closing_leaves_no_descriptor_and_no_callback(rig: Rig) -> None:
     assert set(os.listdir("/proc/self/fd")) == before
     assert await rig.after((rig.root / "file").touch, heard) == [0]
     heard.subscription.stop()
-    heard = Heard(watcher.path(rig.root / "file"))  # it can be used anew
+    heard.subscription.start(heard.add)  # it can be used anew
+    told = asyncio.Event()
+    watcher.after.append(told.set)
+    (rig.root / "file").write_text("x")
+    await told.wait()
+    assert heard.taken()
     watcher.close()
     assert set(os.listdir("/proc/self/fd")) == before
 

@@ -234,17 +234,20 @@ async def test_no_timer_runs_while_nothing_is_polled(watcher: Watcher, tmp_path:
     assert watcher._poller._timer is None
 
 
-async def test_a_remote_file_system_is_polled_and_heard(
-    watcher: Watcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file system of this test is declared to be one that others change as well."""
+@pytest.fixture
+def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Declare the file system of this test to be one that other machines change as well."""
     magic = subprocess.check_output(["stat", "-f", "-c", "%t", tmp_path], text=True)
     monkeypatch.setattr(inotify, "_REMOTE", {int(magic, 16)})
-    file, folder = start(watcher, tmp_path / "file"), start(watcher, tmp_path)
-    await file.of((tmp_path / "file").touch)  # made here: an event
+    return tmp_path
+
+
+async def test_a_remote_file_system_is_polled_and_heard(watcher: Watcher, remote: Path) -> None:
+    file, folder = start(watcher, remote / "file"), start(watcher, remote)
+    await file.of((remote / "file").touch)  # made here: an event
     asyncio.get_running_loop().remove_reader(watcher._inotify.fd)  # made elsewhere: none
-    await file.of(lambda: (tmp_path / "file").write_text("x"))
-    await folder.of((tmp_path / "other").touch)
+    await file.of(lambda: (remote / "file").write_text("x"))
+    await folder.of((remote / "other").touch)
 
 
 @pytest.fixture

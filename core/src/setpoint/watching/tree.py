@@ -9,6 +9,8 @@ from setpoint.watching.entry import Entry, Held, entries_of, report, tell
 from setpoint.watching.inotify import HEADER, HEADER_SIZE, ISDIR, MASK_ADD, RENAMED, Inotify, padded
 from setpoint.watching.polling import Poller
 
+_OVERFLOWED = -1  # what stands for a watch when the kernel's queue was full
+
 
 class Tree:
     """All directories of one watcher, from the root, and the kernel watches on them.
@@ -27,7 +29,7 @@ class Tree:
         self._inotify, self._refused = inotify, refused
         self.poller = poller
         self._watches: dict[int, Watch] = {}
-        self._find: dict[int, Callable[[bytes], Held | None]] = {-1: self._overflowed}
+        self._find: dict[int, Callable[[bytes], Held | None]] = {_OVERFLOWED: self._overflowed}
         self.root = Directory(self, None, "")
         self.stale: dict[Entry, int] = {}
         self.overflows = 0
@@ -197,7 +199,9 @@ class Tree:
                 directory.watch = None
         self._watches.clear()
         self._find.clear()
+        self._find[_OVERFLOWED] = self._overflowed
         self.stale.clear()
+        self.root = Directory(self, None, "")
 
 
 def _is_needed(directory: Directory) -> bool:

@@ -49,9 +49,10 @@ class Watcher:
     def __init__(self, clock: Clock) -> None:
         self.after: list[Callable[[], None]] = []
         self.degraded: Callable[[str], None] = _warn
-        self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._begin()
+        self._inotify = Inotify(self._opened)
+        self._poller = Poller(clock, self._settle)
+        self._tree = Tree(self._inotify, self._poller, self._refused)
 
     def path(self, path: str | os.PathLike[str], *, recursive: bool = False) -> Subscription:
         """Return a subscription to what `path` leads to: to changes of it, and of the way.
@@ -64,8 +65,13 @@ class Watcher:
             path: need not exist, nor its parents; relative to the working directory of now.
             recursive: of a directory, everything below it too, links in it not followed.
 
+        Raises:
+            ValueError: there is a NUL in the path.
+
         """
         text = os.fspath(path)
+        if "\0" in text:
+            raise ValueError(f"path {text!r} must not have a NUL in it")
         if not text.startswith("/"):
             text = os.path.join(os.getcwd(), text)
         return Leaf(self._tree, text, recursive)
@@ -81,17 +87,14 @@ class Watcher:
         return self._tree.overflows
 
     def close(self) -> None:
-        """End all subscriptions and close the descriptor; the watcher can be used anew."""
+        """End all subscriptions and close the descriptor, while the loop it was opened on is open.
+
+        The watcher can be used anew, also on another loop.
+        """
         if self._loop and self._inotify.fd >= 0:
             self._loop.remove_reader(self._inotify.fd)
         self._inotify.close()
         self._tree.close()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._inotify = Inotify(self._opened)
-        self._poller = Poller(self._clock, self._settle)
-        self._tree = Tree(self._inotify, self._poller, self._refused)
 
     def _opened(self, descriptor: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -117,6 +120,8 @@ class Watcher:
             asyncio.get_running_loop().call_soon(self._tell_limit, number)
 
     def _tell_limit(self, number: int) -> None:
+        if not self.polling:
+            return  # it was stopped meanwhile
         what, where = _LIMITS[number]
         limit = _read_limit(where)
         self.degraded(
