@@ -82,6 +82,18 @@ def test_a_distribution_is_described_whole(member):
     assert len((member / "README.md").read_text()) > 200
 
 
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda path: path.name)
+def test_an_entry_point_leads_to_a_module_that_is_there(member):
+    described = project(member)["project"]
+    for group in (described.get("scripts", {}), *described.get("entry-points", {}).values()):
+        for target in group.values():
+            module = target.partition(":")[0].replace(".", "/")
+            places = [
+                f"{base}{module}{end}" for base in ("", "src/") for end in (".py", "/__init__.py")
+            ]
+            assert any((member / place).is_file() for place in places), target
+
+
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
 def test_a_plugin_imports_no_other_and_nothing_private(plugin):
     own = f"setpoint_{plugin.name}"
