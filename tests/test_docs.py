@@ -154,7 +154,9 @@ async def test_the_readme_shows_what_happens(tmp_path):
     (tmp_path / "site.yaml").write_text(PLACE.sub(place, graph))
     setpoint = Path(sys.executable).with_name("setpoint")
     ran = await asyncio.create_subprocess_exec(
-        setpoint, "run", tmp_path / "site.yaml", "--prefix", tmp_path / "state", stdout=-1
+        *(setpoint, "run", tmp_path / "site.yaml", "--prefix", tmp_path / "state"),
+        env={"PATH": "/usr/bin:/bin", "CACHE_DIRECTORY": str(tmp_path / "cache")},
+        stdout=-1,
     )
     wanted = PLACE.sub(place, shown).splitlines()[1:]
     try:
@@ -190,11 +192,12 @@ def test_a_graph_of_mgmt_is_converted_as_shown():
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in `folder`, from which it can import."""
+    """Run Python in `folder`, from which it can import, and where all that it keeps goes."""
+    kept = {"HOME": folder, "CACHE_DIRECTORY": folder / "cache", "PYTHONPATH": folder}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(folder)},
+        env={"PATH": "/usr/bin:/bin", **{name: str(path) for name, path in kept.items()}},
         capture_output=True,
         text=True,
         check=False,
