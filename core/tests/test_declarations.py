@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from setpoint import Change, Resource, Secret, Values, hookimpl
 from setpoint.declarations import Declaration, Declarations, Link, Map, Source, build, uncollected
 from setpoint.declarations.links import Names
-from setpoint.declarations.types import describe, fits, is_secret, show
+from setpoint.declarations.types import describe, fits, show
 from setpoint.errors import GraphError, Place
 from setpoint.plugins import Plugins
-from setpoint.values import Ref, Text
+from setpoint.values import Ref, Text, takes_secrets
 
 PROGRAM = Source("site.py")
 
@@ -251,8 +251,8 @@ def test_a_sent_type_does_not_fit(sent: Any, wanted: Any) -> None:
 
 
 def test_a_secret_in_a_union_is_a_secret() -> None:
-    assert is_secret(Secret[str] | None)
-    assert not is_secret(str | None)
+    assert takes_secrets(Secret[str] | None)
+    assert not takes_secrets(str | None)
 
 
 SCALARS: dict[str, st.SearchStrategy[Any]] = {

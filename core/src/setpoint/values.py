@@ -1,7 +1,7 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import msgspec
 
@@ -90,6 +90,12 @@ class Text(NamedTuple):
 def reveal(value: Any) -> Any:
     """Return what is in `value` if it is a Secret, else `value`."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def takes_secrets(wanted: Any) -> bool:
+    """Whether a param of the type `wanted` may hold a Secret itself."""
+    alternatives = (wanted, *get_args(wanted))
+    return any(one is Secret or get_origin(one) is Secret for one in alternatives)
 
 
 def as_text(value: Any) -> str:

@@ -13,9 +13,10 @@ import msgspec
 from setpoint.cli.installed import installed
 from setpoint.cli.options import JSON, complete_kind
 from setpoint.cli.words import shown
-from setpoint.declarations.types import describe, is_secret
+from setpoint.declarations.types import describe
 from setpoint.plugins import EntryPoint
 from setpoint.resource import RESERVED, Resource, has_refresh
+from setpoint.values import takes_secrets
 
 WIDTH = 80
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -117,7 +118,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _type(field: Any) -> str:
-    return f"{'a secret, ' if is_secret(field.type) else ''}{describe(field.type)}"
+    return f"{'a secret, ' if takes_secrets(field.type) else ''}{describe(field.type)}"
 
 
 def _param(field: Any, entries: dict[str, str]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 import msgspec
 
 from setpoint.declarations.faults import Fault, faults
-from setpoint.declarations.types import bounds, describe, is_secret
+from setpoint.declarations.types import bounds, describe
 from setpoint.declarations.written import plain
 from setpoint.resource import RESERVED, Meta, Resource
-from setpoint.values import Secret
+from setpoint.values import Secret, takes_secrets
 
 _SCALARS = frozenset({str, bool, int, float, NoneType})
 _REMEMBERED = 1000  # distinct scalars of one param that are kept as they were converted
@@ -29,7 +29,7 @@ class Param:
 
     def __init__(self, name: str, type_: Any) -> None:
         self.name, self.type = name, type_
-        self.secret = is_secret(type_)
+        self.secret = takes_secrets(type_)
         self.scalars = frozenset(_scalars(type_))
         self._accepted: dict[tuple[type, Any], Any] = {}
 

@@ -6,11 +6,11 @@ from typing import Any
 from setpoint.declarations.instances import Instances
 from setpoint.declarations.links import Names
 from setpoint.declarations.model import Declaration, shown
-from setpoint.declarations.types import describe, fits, is_secret
+from setpoint.declarations.types import describe, fits
 from setpoint.declarations.written import value_at
 from setpoint.errors import suggest
 from setpoint.graph import Edge
-from setpoint.values import Ref, Secret, Text
+from setpoint.values import Ref, Secret, Text, takes_secrets
 
 FAR = 400  # characters behind the begin of a value in which an expression of it is looked for
 
@@ -72,10 +72,10 @@ class Sends:
             return
         types = {ref: self._type(ref) for ref in value.refs}
         for ref, sent in types.items():
-            if is_secret(sent) and not fits(sent, str):
+            if takes_secrets(sent) and not fits(sent, str):
                 rule = f"cannot have {_described(sent)} within text; receive {ref.field} alone"
                 self._report(receiver, param, ref, rule)
-        text = Secret[str] if any(map(is_secret, types.values())) else str
+        text = Secret[str] if any(map(takes_secrets, types.values())) else str
         if not fits(text, wanted):
             rule = f"must be {_described(wanted)}, not text with values in it"
             self._report(receiver, param, value.refs[0], rule)
@@ -95,4 +95,4 @@ class Sends:
 
 
 def _described(type_: Any) -> str:
-    return f"a secret, {describe(type_)}" if is_secret(type_) else describe(type_)
+    return f"a secret, {describe(type_)}" if takes_secrets(type_) else describe(type_)

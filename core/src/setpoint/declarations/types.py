@@ -45,11 +45,6 @@ def members(type_: Any) -> tuple[Any, ...]:
     return () if type_ is msgspec.UnsetType else (type_,)
 
 
-def is_secret(type_: Any) -> bool:
-    """Whether values of `type_` must not be seen."""
-    return any((get_origin(member) or member) is Secret for member in members(type_))
-
-
 def describe(type_: Any) -> str:
     """Return what a value of `type_` is, in words: "text", "a whole number from 0 to 9"."""
     if get_origin(type_) is Annotated:

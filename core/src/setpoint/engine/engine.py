@@ -174,7 +174,9 @@ class _Run:
 
     def _journal_failed(self, reason: str) -> None:
         """Tell that the journal cannot be written; called in its thread."""
-        event = Warned("", f"{reason}; nothing that notifies others is changed until it can be written")
+        event = Warned(
+            "", f"{reason}; nothing that notifies others is changed until it can be written"
+        )
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._parts.emit, event)
 

@@ -1,6 +1,5 @@
 """Values along edges: what resources sent, and what receivers make of it."""
 
-import typing
 from functools import cache
 from typing import Any
 
@@ -9,7 +8,7 @@ import msgspec
 from setpoint.engine.vertices import Vertices
 from setpoint.errors import SetpointError
 from setpoint.resource import Resource
-from setpoint.values import Ref, Secret, Text, Values, reveal
+from setpoint.values import Ref, Secret, Text, Values, reveal, takes_secrets
 
 
 class NoValueError(Exception):
@@ -102,7 +101,7 @@ def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
         BadValueError: it does not fit.
 
     """
-    if isinstance(value, Secret) and _takes_secrets(wanted):
+    if isinstance(value, Secret) and takes_secrets(wanted):
         return value
     plain = reveal(value)
     try:
@@ -110,11 +109,6 @@ def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
     except msgspec.ValidationError as error:
         hidden = isinstance(value, Secret)
         raise BadValueError(param, source, "wrong type" if hidden else str(error)) from None
-
-
-def _takes_secrets(wanted: Any) -> bool:
-    alternatives = (wanted, *typing.get_args(wanted))
-    return any(typing.get_origin(one) is Secret or one is Secret for one in alternatives)
 
 
 @cache

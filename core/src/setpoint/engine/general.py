@@ -12,7 +12,7 @@ from typing import Any
 
 from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
-from setpoint.engine.outcomes import NOTHING, Outcomes
+from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.errors import PluginError, Refused
 from setpoint.hookspecs import VERBS
@@ -142,8 +142,8 @@ class General:
             self._outcomes.raised(v, self._told(resource, error))
         else:
             resource.__dict__.pop("changed", None)
-            self._outcomes.succeeded(v)
             self._modes.update(v)
+            self._outcomes.succeeded(v)
 
     def _told(self, resource: Resource, error: BaseException) -> BaseException:
         limit = resource.meta.timeout
@@ -163,14 +163,10 @@ class General:
         values, secret = self._parts.exchange.incoming(v)
         if not values:
             return
-        memory = resource.memory
-        if secret:
-            memory["tainted"] = memory.get("tainted", NOTHING) | secret
-            for param in secret:
-                if param in values:
-                    self._parts.redaction.learn(values[param])
+        for param in secret & values.keys():
+            self._parts.redaction.taint(resource, param, values[param])
         await call(resource, self._bound(resource, "recv"), values)
-        memory["changed"] = resource.changed | values.keys()
+        resource.memory["changed"] = resource.changed | values.keys()
 
     async def _check_apply(self, v: int, resource: Resource, began: float) -> None:
         apply = not (resource.meta.noop or self._parts.options.noop)

@@ -23,9 +23,6 @@ from setpoint.values import Change
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
-Tainted = frozenset[str]
-NOTHING: Tainted = frozenset()
-
 
 class Outcomes:
     """Turns results of runs into states, debts, retries and events.
@@ -45,8 +42,7 @@ class Outcomes:
         resource = parts.vertices.resource[v]
         parts.last_change = parts.now()
         if parts.listeners:
-            tainted = resource.__dict__.get("tainted", NOTHING)
-            shown = parts.redaction.changes(changes, tainted)
+            shown = parts.redaction.changes(resource, changes)
             parts.emit(Changed(resource.id, shown, applied, seconds))
         if not applied:
             return

@@ -63,7 +63,9 @@ class Parts:
         self.listeners: list[Callable[[Event], None]] = []
         self.last_change = host.clock.monotonic()
         self.repairs = 0  # runs that changed something
-        self.busy: dict[int, asyncio.Future[Any]] = {}  # id() of resources whose call outlived its run
+        self.busy: dict[
+            int, asyncio.Future[Any]
+        ] = {}  # id() of resources whose call outlived its run
         self._tasks: set[asyncio.Task[None]] = set()
 
     def key(self, v: int) -> str:

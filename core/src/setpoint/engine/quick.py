@@ -69,8 +69,8 @@ class Quick:
         try:
             self._parts.vertices.resource[v].apply(changes)
         except BaseException as error:  # as above
-            self._outcomes.raised(v, error)
             self._modes.update(v)
+            self._outcomes.raised(v, error)
             return
         self._outcomes.changed(v, changes, applied=True)
         self._outcomes.owes(v, changed=True)

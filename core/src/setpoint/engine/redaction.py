@@ -1,8 +1,14 @@
 """Keeps secrets out of what people and programs get to see."""
 
+from functools import cache
 from typing import Any
 
-from setpoint.values import HIDDEN, Change, Secret
+import msgspec
+
+from setpoint.resource import Resource
+from setpoint.values import HIDDEN, Change, Secret, takes_secrets
+
+NOTHING: frozenset[str] = frozenset()
 
 SHORTEST = 4  # a shorter secret is not looked for within text: it would hide half of every message
 
@@ -28,17 +34,38 @@ class Redaction:
                 text = text.replace(secret, HIDDEN)
         return text
 
-    def changes(self, changes: list[Change], tainted: frozenset[str]) -> tuple[Change, ...]:
-        """Return `changes` with the values of `tainted` attributes, and every known secret, hidden."""
+    def declare(self, resource: Resource) -> None:
+        """Remember the secrets that are declared for `resource`."""
+        for param in secret_params(type(resource)):
+            value = getattr(resource, param)
+            if isinstance(value, Secret):
+                self.taint(resource, param, value)
+
+    def taint(self, resource: Resource, param: str, value: Any) -> None:
+        """Remember that `param` of `resource` has the secret `value`, and hide what it differs in."""
+        self.learn(value)
+        memory = resource.memory
+        memory["tainted"] = memory.get("tainted", NOTHING) | {param}
+
+    def changes(self, resource: Resource, changes: list[Change]) -> tuple[Change, ...]:
+        """Return `changes` of `resource` with every secret in them hidden."""
+        tainted = resource.memory.get("tainted", NOTHING)
         return tuple(self._change(change, tainted) for change in changes)
 
     def _change(self, change: Change, tainted: frozenset[str]) -> Change:
         if change.attribute in tainted:
             before = None if change.before is None else HIDDEN
             return Change(change.attribute, before, None if change.after is None else HIDDEN)
-        if not self._secrets:
-            return change
         return Change(change.attribute, self._value(change.before), self._value(change.after))
 
     def _value(self, value: Any) -> Any:
+        if isinstance(value, Secret):
+            return HIDDEN
         return self.text(value) if isinstance(value, str) else value
+
+
+@cache
+def secret_params(kind: type[Resource]) -> tuple[str, ...]:
+    """Return the params of `kind` that are declared as secret."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(field.name for field in fields if takes_secrets(field.type))

@@ -155,6 +155,7 @@ class Swapping:
             setattr(live, field, getattr(new, field))
         if changed != {"meta"}:
             live.memory.clear()
+            self._parts.redaction.declare(live)
         self._modes.update(v)
         if "meta" in changed or live.meta.rewatch or changed & rewatched(type(live)):
             self._watches.restart(v)

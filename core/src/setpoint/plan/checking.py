@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.declarations.types import is_secret
 from setpoint.engine.exchange import fitting
 from setpoint.engine.modes import is_plain
 from setpoint.engine.outcomes import explain
@@ -15,7 +14,7 @@ from setpoint.engine.redaction import Redaction
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Resource, call
-from setpoint.values import HIDDEN, Change, Ref, Secret, Text
+from setpoint.values import Change, Ref, Secret, Text
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -59,12 +58,11 @@ class Checking:
         self._senders = {ref.sender for ref in _all_refs(graph)}
         self._sent: dict[Ref, Any] = {}
         self._redaction = Redaction()
-        self._tainted: dict[str, frozenset[str]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         host = _PlanHost(host, graph)
         for resource in graph.resources.values():
             resource._host = host
-            self._learn(resource)
+            self._redaction.declare(resource)
 
     @property
     def differing(self) -> set[str]:
@@ -110,9 +108,7 @@ class Checking:
             why = explain(outcome, type(resource), self._plugins)
             self.errors[resource.id] = self._redaction.text(why)
         elif outcome:
-            hidden = map(_without_secrets, outcome)
-            tainted = self._tainted.get(resource.id, frozenset())
-            self.found[resource.id] = self._redaction.changes(list(hidden), tainted)
+            self.found[resource.id] = self._redaction.changes(resource, outcome)
 
     # -- values
 
@@ -127,7 +123,7 @@ class Checking:
             value = self._value(source)
             values[param] = fitting(param, source, value, types[param])
             if isinstance(value, Secret):
-                self._taint(resource, param, value)
+                self._redaction.taint(resource, param, value)
         if resource.id in self.pending:
             return False
         if values:
@@ -146,38 +142,6 @@ class Checking:
             return
         for field in values.__struct_fields__ if values is not None else ():
             self._sent[Ref(resource.id, field)] = getattr(values, field)
-
-    # -- secrets
-
-    def _learn(self, resource: Resource) -> None:
-        """Remember the secrets that are declared for `resource`."""
-        for param in _secret_params(type(resource)):
-            value = getattr(resource, param)
-            if isinstance(value, Secret):
-                self._taint(resource, param, value)
-
-    def _taint(self, resource: Resource, param: str, value: Secret[Any]) -> None:
-        self._redaction.learn(value)
-        self._tainted[resource.id] = self._tainted.get(resource.id, frozenset()) | {param}
-        resource.memory["tainted"] = self._tainted[
-            resource.id
-        ]  # as an engine tells it its resources
-
-
-_known: dict[type[Resource], tuple[str, ...]] = {}
-
-
-def _secret_params(kind: type[Resource]) -> tuple[str, ...]:
-    if kind not in _known:
-        fields = msgspec.structs.fields(kind)
-        _known[kind] = tuple(field.name for field in fields if is_secret(field.type))
-    return _known[kind]
-
-
-def _without_secrets(change: Change) -> Change:
-    """Return `change` with what is a Secret itself hidden."""
-    hidden = (HIDDEN if isinstance(v, Secret) else v for v in (change.before, change.after))
-    return Change(change.attribute, *hidden)
 
 
 def _outcome(resource: Resource) -> Outcome:

@@ -6,7 +6,7 @@ from setpoint.errors import SetpointError, suggest
 
 # What the project has, so that one who lacks it is told what to install. A kind's distribution has
 # the name of its family: `http:server` is in setpoint-http.
-_KINDS = (  # noqa: SIM905 - a list of twenty lines reads no better
+_KINDS = (
     "archive cron exec file git group hostname http http:file http:flag http:server kmsg line mount"
     " noop password pkg process svc sysctl timer user"
 ).split()
@@ -42,9 +42,11 @@ class UnknownFactError(SetpointError):
 
 def _message(what: str, name: str, installed: list[str], ours: dict[str, str]) -> str:
     """Return the message, with the distribution to install or the names that were perhaps meant."""
-    near = suggest(name, {*ours, *installed})
     if name in ours:
-        near = f"install {ours[name]}"
-    elif not near.startswith("did you mean"):
-        near = suggest(name, installed) or f"none of the {len(installed)} {what}s is like it"
+        return f"no installed plugin has a {what} {name!r}; install {ours[name]}"
+    near = suggest(name, installed)
+    if not near.startswith("did you mean"):
+        others = suggest(name, ours)
+        near = others if others.startswith("did you mean") else near
+    near = near or f"none of the {len(installed)} {what}s is like it"
     return f"no installed plugin has a {what} {name!r}; {near}"
