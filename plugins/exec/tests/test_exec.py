@@ -187,6 +187,14 @@ async def test_a_notification_runs_it_again_but_not_twice_in_a_turn(
     assert runs(tmp_path / "log") == 2
 
 
+async def test_it_may_run_only_when_it_is_notified(make: Make, tmp_path: Path) -> None:
+    it = make(**counter(tmp_path / "log"), refresh_only=True)
+    assert await it.check_apply(apply=True) == []
+    await it.refresh()
+    assert await it.check_apply(apply=True) == []
+    assert runs(tmp_path / "log") == 1
+
+
 async def test_a_notification_does_not_override_a_guard(make: Make, tmp_path: Path) -> None:
     it = make(**counter(tmp_path / "log"), creates=str(tmp_path))
     await it.check_apply(apply=True)

@@ -68,6 +68,7 @@ class Exec(Resource):
     donecmd: what to run after a success; if it fails, the run has failed. Empty runs nothing.
     watchcmd: a command that goes on running; each line it prints is an event. It should print one
         when it has begun to watch. If it ends, watching has failed. Empty watches by none.
+    refresh_only: run it when it is notified and at no other time. False: also as said above.
     watchfiles: absolute paths; a change of one is an event. `creates` and `mtimes` are watched too.
         Empty watches no others.
 
@@ -95,6 +96,7 @@ class Exec(Resource):
     mtimes: Annotated[tuple[str, ...], REWATCH] = ()
     donecmd: str = ""
     watchcmd: Annotated[str, REWATCH] = ""
+    refresh_only: bool = False
     watchfiles: Annotated[tuple[str, ...], REWATCH] = ()
 
     class Sends(Values):
@@ -164,6 +166,8 @@ class Exec(Resource):
     # When it is needed.
 
     async def _is_needed(self) -> bool:
+        if self.refresh_only:
+            return False
         if self.mtimes and self._is_modified():
             return True
         if self.creates or self.onlyif or self.unless:
