@@ -119,8 +119,10 @@ def order(ids: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
     ranks = [0] * len(names)
     ready = [vertex for vertex, count in enumerate(waiting) if not count]
     for vertex in ready:  # grows while it is walked
+        rank = ranks[vertex] + 1
         for successor in successors[vertex]:
-            ranks[successor] = max(ranks[successor], ranks[vertex] + 1)
+            if ranks[successor] < rank:  # max() would cost more than all else here
+                ranks[successor] = rank
             waiting[successor] -= 1
             if not waiting[successor]:
                 ready.append(successor)
@@ -136,10 +138,10 @@ def _adjacent(names: list[str], edges: list[Edge]) -> tuple[list[list[int]], lis
     index = {name: vertex for vertex, name in enumerate(names)}
     successors: list[list[int]] = [[] for _ in names]
     waiting = [0] * len(names)
-    for edge in edges:
-        then = index[edge.then]
-        successors[index[edge.first]].append(then)
-        waiting[then] += 1
+    for first, then, _, _ in edges:
+        successor = index[then]
+        successors[index[first]].append(successor)
+        waiting[successor] += 1
     return successors, waiting
 
 

@@ -104,25 +104,37 @@ class Scheduler:
 
     def mark_all(self) -> None:
         """Make every vertex dirty, in one walk: events were lost."""
+        state, rank, clean = self.vertices.state, self.vertices.rank, []
         for v in self.vertices.index.values():
-            self.mark(v)
+            if state[v] == CLEAN:
+                state[v] = DIRTY
+                clean.append((rank[v], v))
+            else:
+                self.mark(v)
+        self.heap += clean
+        heapify(self.heap)  # a push for each would cost three times as much
+        self.active += len(clean)
+        self.kick()
 
     def kick(self) -> None:
         """Have `drain` called soon."""
         if not self._scheduled and not self.stopped:
             self._scheduled = True
-            self._loop.call_soon(self.drain)
+            self._loop.call_soon(self._turn)
 
     # -- running
 
+    def _turn(self) -> None:
+        self._scheduled = False
+        self.drain()
+
     def drain(self) -> None:
         """Run what is ready, for at most one slice."""
-        self._scheduled = False
         if self.stopped:
             return
         deadline = perf_counter_ns() + SLICE
         while self.ready or self.heap:
-            if self.heap or self.bad or self._recovering or self.excused or self.running:
+            if self.bad or self._recovering or self.excused or self.running:
                 if not self._step():
                     break
             else:
@@ -135,22 +147,28 @@ class Scheduler:
             self.idle()
 
     def _sprint(self) -> None:
-        """Run up to 32 vertices of the queue, with nothing in the heap and nothing bad.
+        """Run up to 32 vertices, with nothing running and nothing bad.
 
         This is `_step` with all its calls written out: half a microsecond for each vertex.
         """
         t = self.vertices
         resource, check, state, mode = t.resource, t.check, t.state, t.mode
-        pending, waiting, succ, ready = t.pending, t.waiting, t.succ, self.ready
+        pending, waiting, succ = t.pending, t.waiting, t.succ
+        ready, heap, running = self.ready, self.heap, self.running
         done = 0
         for _ in SPRINT:
-            if not ready:
+            if heap:
+                v = heappop(heap)[1]
+            elif ready:
+                v = ready.popleft()
+            else:
                 break
-            v = ready.popleft()
             if state[v] != DIRTY:
                 continue
             if mode[v]:
                 self._start(v)
+                if running:
+                    break
                 continue
             state[v] = CLEAN
             try:
@@ -161,8 +179,9 @@ class Scheduler:
                 break
             if changes:
                 self._reopen(v)
-                if self.repair(v, changes):
-                    self._close(v)
+                if not self.repair(v, changes):
+                    break
+                self._close(v)
                 continue
             done += 1
             if pending[v]:
@@ -242,9 +261,10 @@ class Scheduler:
     def _hold(self, v: int) -> None:
         """Let nothing run that is below `v`; what has not passed yet waits for `v` anyhow."""
         t = self.vertices
-        if not t.pending[v] or not all(t.pending[s] for s in t.succ[v]):
-            rank = self.running[v] = t.rank[v]
-            self._low = min(self._low, rank)
+        if t.pending[v] and 0 not in map(t.pending.__getitem__, t.succ[v]):
+            return
+        rank = self.running[v] = t.rank[v]
+        self._low = min(self._low, rank)
 
     # -- how a run ends
 

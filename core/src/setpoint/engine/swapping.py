@@ -6,7 +6,7 @@ what it does is finished, dependents first.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import compress
@@ -58,10 +58,8 @@ class Swapping:
         for resource in graph.resources.values():
             resource._host = self._host
         found = self._difference(graph)
-        if found.shape:
-            graph.order()
         with _without_collector(len(found.added)):
-            self._apply(graph, found)
+            self._apply(graph, found, graph.order() if found.shape else {})
         self._graph = graph
         return found
 
@@ -105,7 +103,7 @@ class Swapping:
                     setattr(new.resources[key], param, getattr(live, param))
                     setattr(self._graph.resources[key], param, getattr(live, param))
 
-    def _apply(self, graph: Graph, found: Difference) -> None:
+    def _apply(self, graph: Graph, found: Difference, ranks: Mapping[str, int]) -> None:
         vertices = self._parts.vertices
         gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
         going = [(key, vertices.remove(key)) for _, key in sorted(gone, reverse=True)]
@@ -116,7 +114,7 @@ class Swapping:
         fresh = [self._add(key, graph.resources[key]) for key in found.added if key not in back]
         asked = vertices.senders.keys()
         if found.shape:
-            vertices.connect(graph)
+            vertices.connect(graph, ranks)
             self._parts.scheduler.reorder(self._watches.armed)
             for v in vertices.index.values():
                 self._modes.update(v)

@@ -4,6 +4,7 @@ What every vertex has lies in lists and bytearrays; what few have lies in dictio
 per vertex: 100,000 of them cost about 300 bytes each and nothing while they are idle.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ class Vertices:
 
     resource, check: the resource, and its kind's `check` function.
     pred, succ: what it requires, and what requires it.
-    rank: its place in a topological order.
+    rank: the number of edges on the longest way that leads to it.
     waiting: how many of `pred` have not passed yet, and 1 more until its watch has begun.
     pending: 1 until it passed once, that is until what requires it may run.
     state, mode: see `states`.
@@ -82,25 +83,23 @@ class Vertices:
         self.state[v], self.pending[v] = GONE, 0
         self._free.append(v)
 
-    def connect(self, graph: Graph) -> None:
-        """Take over edges, ranks and what travels along from `graph`, whose resources are all here.
+    def connect(self, graph: Graph, ranks: Mapping[str, int]) -> None:
+        """Take over edges and what travels along from `graph`, whose resources are all here.
 
-        Raises:
-            CycleError: the edges close a circle.
+        Args:
+            graph: has no cycle.
+            ranks: those of its resources, by id.
 
         """
         index = self.index
-        pred: dict[int, list[int]] = {}
-        succ: dict[int, list[int]] = {}
+        pred: defaultdict[int, list[int]] = defaultdict(list)
+        succ: defaultdict[int, list[int]] = defaultdict(list)
         for first, then in graph.edges:
             a, b = index[first], index[then]
-            succ.setdefault(a, []).append(b)
-            pred.setdefault(b, []).append(a)
-        order = ordered(index.values(), pred, succ)
-        if len(order) < len(index):
-            graph.order()  # finds the circle again, and says which
-        for place, v in enumerate(order):
-            self.rank[v] = place
+            succ[a].append(b)
+            pred[b].append(a)
+        for key, v in index.items():
+            self.rank[v] = ranks[key]
             self.pred[v] = tuple(pred[v]) if v in pred else ()
             self.succ[v] = tuple(succ[v]) if v in succ else ()
         self._travels(graph.edges.values(), graph.receives)
@@ -110,9 +109,9 @@ class Vertices:
     ) -> None:
         index = self.index
         self.notify, self.receives, self.senders = {}, {}, {}
-        for edge in edges:
-            if edge.notify:
-                self.notify.setdefault(index[edge.first], {})[index[edge.then]] = edge.notify
+        for first, then, policy, _ in edges:
+            if policy:
+                self.notify.setdefault(index[first], {})[index[then]] = policy
         for key, wanted in receives.items():
             v = self.receives_from(key, wanted)
             self.receives[v] = wanted
@@ -136,24 +135,14 @@ class Vertices:
 
         """
         free = []
+        pending = self.pending
         for v in self.index.values():
-            if self.pending[v]:
-                before = sum(self.pending[p] and (p, v) not in excused for p in self.pred[v])
-                self.waiting[v] = before + (not armed(v))
-                if not self.waiting[v] and self.state[v] == DIRTY:
+            if pending[v]:
+                count = 0 if armed(v) else 1
+                for p in self.pred[v]:
+                    if pending[p] and (p, v) not in excused:
+                        count += 1
+                self.waiting[v] = count
+                if not count and self.state[v] == DIRTY:
                     free.append(v)
         return free
-
-
-def ordered(
-    vertices: Iterable[int], pred: Mapping[int, list[int]], succ: Mapping[int, list[int]]
-) -> list[int]:
-    """Return `vertices` so that each stands after what it requires; fewer if there is a circle."""
-    waiting = {v: len(before) for v, before in pred.items()}
-    order = [v for v in vertices if v not in waiting]
-    for v in order:  # grows while it is walked
-        for s in succ.get(v, ()):
-            waiting[s] -= 1
-            if not waiting[s]:
-                order.append(s)
-    return order
