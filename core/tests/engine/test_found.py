@@ -1,6 +1,7 @@
 """Bugs that were found by trying to break the engine, each as the rule that it broke."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -305,3 +306,71 @@ async def test_what_comes_back_while_it_leaves_is_watched_once(lab):
     gate.set()
     assert (await task).ok
     assert len(begun_watches) == 1
+
+
+async def test_what_leaves_while_it_runs_ends_nobody_elses_work(lab):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    class Leaving(lab.slow):
+        async def apply(self, changes):
+            engine.swap(lab.graph(lab.cell("b", value=1)))
+            await asyncio.sleep(0)
+
+    class Broken(lab.cell):
+        def apply(self, changes):
+            raise OSError("it left")
+
+    graph = lab.graph(
+        Leaving("a", value=1),
+        Broken("c", value=1),
+        lab.cell("b", value=1),
+        edges="slow a -> cell b; cell c ~> cell b",
+    )
+    engine = lab.engine(graph, converged_timeout=0)
+    assert (await asyncio.wait_for(engine.run(), 2)).ok
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not complaints
+
+
+async def test_what_is_new_holds_back_what_requires_it_while_it_waits_for_a_semaphore(lab):
+    one = Meta(sema=("one",))
+    async with lab.kept(lab.graph(lab.slow("w", value=1), lab.cell("b", value=1))) as kept:
+        new = lab.graph(
+            lab.slow("w", value=2, meta=one),
+            lab.slow("a", value=1, meta=one),
+            lab.cell("b", value=2),
+            edges="slow a -> cell b",
+        )
+        kept.engine.swap(new)
+        await kept.told(Converged)
+    assert lab.machine.done("apply")[-1] == "b"
+
+
+async def test_a_semaphore_is_not_lost_by_who_needs_it_no_more(lab):
+    lab.slow.gate["a"] = gate = asyncio.Event()
+    one = Meta(sema=("one",))
+
+    def graph(meta):
+        return lab.graph(*(lab.slow(n, value=1, meta=meta if n == "b" else one) for n in "abc"))
+
+    engine = lab.engine(graph(one), converged_timeout=0)
+    task = asyncio.ensure_future(engine.run())
+    await begun(lab, "a")
+    engine.swap(graph(Meta(retry=1)))
+    await until(lambda: "b" in lab.machine.cells)
+    gate.set()
+    assert (await asyncio.wait_for(task, 2)).ok
+
+
+async def test_what_failed_and_is_blocked_now_is_only_blocked(lab):
+    lab.machine.broken["b"] = OSError("x")
+    graph = lab.graph(lab.cell("a", value=1), lab.cell("b", value=1), edges="cell a -> cell b")
+    async with lab.kept(graph) as kept:
+        lab.machine.broken["a"] = OSError("y")
+        lab.machine.disturb("a", 2)
+        lab.machine.disturb("b", 2)
+        await kept.told(Blocked, "cell b")
+    assert kept.result.failed == {"cell a": "y"}
+    assert kept.result.blocked == {"cell b": "cell a"}

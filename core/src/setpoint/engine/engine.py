@@ -185,7 +185,7 @@ class _Run:
         scheduler.repair = self._quick.repair
         scheduler.raised = self._outcomes.raised
         scheduler.blocked = self._outcomes.blocked
-        scheduler.put_aside = self._outcomes.let_by
+        scheduler.put_aside = self._modes.let_by
         scheduler.recovered = self._outcomes.recovered
         scheduler.hand_over = self._hand_over
         scheduler.handed_over = self._handed_over
@@ -290,8 +290,7 @@ class _Run:
             holder.forget(v)
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
-        parts.semaphores.forget(v, self._modes.semaphores(v))
-        self._outcomes.let_by(v)
+        self._modes.leave_queue(v)
         self._swapping.left(v, key)
         if parts.journal is not None:
             parts.journal.forget([key])

@@ -49,13 +49,13 @@ class General:
         if pause:
             self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))
             self._parts.scheduler.wait(v)
-            self._outcomes.let_by(v)
+            self._modes.let_by(v)
             return
         names = self._modes.semaphores(v)
         if names:
             if not self._parts.semaphores.take(v, names):
                 self._parts.scheduler.wait(v)
-                self._outcomes.let_by(v)
+                self._modes.let_by(v)
                 return
             self._holding[v] = names
         self._queue.append(v)

@@ -34,6 +34,17 @@ class Modes:
         """Return the names of the semaphores that `v` holds while it runs."""
         return self._parts.vertices.resource[v].meta.sema + self._all
 
+    def let_by(self, v: int) -> None:
+        """Let those try that wait for the semaphores of `v`, which cannot take them now."""
+        names = self.semaphores(v)
+        for w in self._parts.semaphores.next(names) if names else ():
+            self._parts.scheduler.wake(w)
+
+    def leave_queue(self, v: int) -> None:
+        """Let `v` wait for none of its semaphores any more."""
+        self._parts.semaphores.forget(v, self.semaphores(v))
+        self.let_by(v)
+
     def _mode(self, v: int) -> int:
         parts = self._parts
         resource = parts.vertices.resource[v]

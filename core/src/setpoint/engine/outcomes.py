@@ -92,6 +92,7 @@ class Outcomes:
             parts.scheduler.wait(v)
             return
         self.failed[v] = why
+        self.told_blocked.pop(v, None)
         self._record(v, "failed", why)
         parts.emit(Failed(parts.key(v), why))
         fired, excused = parts.ledger.fail(v, parts.key(v))
@@ -109,13 +110,8 @@ class Outcomes:
         parts = self._parts
         if v != by:
             self._tell_blocked(v, "failed" if by in self.failed else "blocked", parts.key(by))
-        self.let_by(v)
-
-    def let_by(self, v: int) -> None:
-        """Let those try that wait for the semaphores of `v`, which cannot take them now."""
-        names = self._modes.semaphores(v)
-        for w in self._parts.semaphores.next(names) if names else ():
-            self._parts.scheduler.wake(w)
+        self.failed.pop(v, None)
+        self._modes.let_by(v)
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""

@@ -368,7 +368,9 @@ class Scheduler:
         t = self.vertices
         if not t.pending[v]:
             heappush(self.heap, (t.rank[v], v))
-        elif not t.waiting[v]:
+            return
+        self._hold(v)
+        if not t.waiting[v]:
             self.ready.append(v)
 
     def _pass(self, v: int) -> None:
@@ -471,8 +473,6 @@ class Scheduler:
         self._recovering.add(v)
         self.vertices.state[v] = DIRTY
         self.active += 1
-        if self.vertices.pending[v]:
-            self._hold(v)
         self._push(v)
 
     def _recover(self, v: int) -> None:

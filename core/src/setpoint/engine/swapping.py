@@ -149,6 +149,9 @@ class Swapping:
     def _set(self, v: int, new: Resource) -> None:
         live = self._parts.vertices.resource[v]
         changed = {f for f in new.__struct_fields__ if getattr(live, f) != getattr(new, f)}
+        if "meta" in changed:  # it may wait for what it need not, or the other way round
+            self._modes.leave_queue(v)
+            self._parts.scheduler.wake(v)
         for field in changed:
             setattr(live, field, getattr(new, field))
         if changed != {"meta"}:
