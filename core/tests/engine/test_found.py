@@ -374,3 +374,21 @@ async def test_what_failed_and_is_blocked_now_is_only_blocked(lab):
         await kept.told(Blocked, "cell b")
     assert kept.result.failed == {"cell a": "y"}
     assert kept.result.blocked == {"cell b": "cell a"}
+
+
+async def test_a_sender_that_gains_a_receiver_again_is_asked_again(lab):
+    def graph(value, *, received):
+        return lab.graph(
+            lab.cell("a", value=value),
+            lab.cell("b"),
+            edges="cell a -> cell b",
+            receives={"cell b": {"value": Ref("cell a", "value")}} if received else {},
+        )
+
+    async with lab.kept(graph("x", received=True)) as kept:
+        kept.engine.swap(graph("x", received=False))
+        await kept.told(Converged)
+        kept.engine.swap(graph("y", received=False))
+        await kept.told(Converged)
+        kept.engine.swap(graph("y", received=True))
+        await until(lambda: lab.machine.cells["b"] == "y")

@@ -120,9 +120,8 @@ class Swapping:
                 self._modes.update(v)
         for key in (*found.changed, *back):
             self._change(vertices.index[key], graph.resources[key])
-        for v in vertices.senders.keys() - asked:
-            if self._parts.exchange.values_of(self._parts.key(v)) is None:
-                self._parts.scheduler.mark(v)
+        for v in vertices.senders.keys() - asked:  # what it sent before may be old
+            self._parts.scheduler.mark(v)
         for v in fresh:
             self._watches.begin(v)
         for key, v in going:  # last, because the engine may be idle when they are gone
