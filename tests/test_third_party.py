@@ -44,14 +44,25 @@ class Environment:
         command = (str(self.python), "-I", "-c", program, *map(str, arguments))
         return json.loads(self._run(*command, **variables).splitlines()[-1])
 
+    def setpoint(self, *arguments: object, **variables: object) -> tuple[int, str, str]:
+        """Run the command that is installed there; return its exit code, output and errors."""
+        program = self.python.with_name("setpoint")
+        ran = self._started(str(program), *map(str, arguments), **variables)
+        return ran.returncode, ran.stdout, ran.stderr
+
     def _uv(self, command: str, *arguments: str) -> None:
         self._run(uv.find_uv_bin(), "pip", command, "--python", str(self.python), *arguments)
 
     def _run(self, *command: str, **variables: object) -> str:
+        ran = self._started(*command, **variables)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def _started(self, *command: str, **variables: object) -> "subprocess.CompletedProcess[str]":
         clean = {"PATH": os.defpath, "HOME": str(self._wheels), "UV_NO_CONFIG": "1"}
         offline = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(self._wheels / "cache")}
         given = {name: str(value) for name, value in variables.items()}
-        ran = subprocess.run(
+        return subprocess.run(
             command,
             cwd=self._wheels,
             env={**clean, **offline, **given},
@@ -59,8 +70,6 @@ class Environment:
             text=True,
             check=False,
         )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
 
 
 def build(source: Path, wheels: Path) -> None:
@@ -191,6 +200,50 @@ def test_a_plugin_of_somebody_else_is_found_run_and_gone_again(
     }
     assert check(environment, audit, "noop", tmp_path)["wrapped"] is False
     assert len(audit.read_text().splitlines()) == 3
+
+
+GRAPH = """\
+resources:
+  acme {greeting}:
+    line: hello
+    notify: noop told
+  file {copy}:
+    content: it has ${{{{ send["acme {greeting}"].length }}}}
+  noop told:
+"""
+
+
+def test_the_command_runs_what_somebody_else_wrote_until_it_is_uninstalled(
+    environment: Environment, tmp_path: Path
+) -> None:
+    graph, audit = tmp_path / "graph.yaml", tmp_path / "audit"
+    greeting, copy = tmp_path / "greeting", tmp_path / "copy"
+    graph.write_text(GRAPH.format(greeting=greeting, copy=copy))
+    where = {"ACME_AUDIT": audit, "CACHE_DIRECTORY": tmp_path / "cache"}
+    apply = ("apply", graph, "--prefix", tmp_path / "state")
+
+    environment.install("acme")
+    assert "acme  acme 1.2.3\n" in environment.setpoint("kinds", **where)[1]
+    assert environment.setpoint("doc", "acme", **where)[0] == 0
+    code, out, err = environment.setpoint(*apply, **where)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"acme {greeting}: line hello\n")
+    assert f"noop told: refreshed because of acme {greeting}\n" in out
+    assert (greeting.read_text(), copy.read_text()) == ("hello\n", "it has 5")
+    seen = audit.read_text().splitlines()
+    assert set(seen) == {
+        f"acme {greeting} apply=True changes=1",
+        f"file {copy} apply=True changes=2",
+        "noop told apply=True changes=0",
+    }
+
+    environment.uninstall("acme")
+    assert "acme" not in environment.setpoint("kinds", **where)[1]
+    code, out, err = environment.setpoint(*apply, **where)
+    assert (code, out) == (1, "")
+    rule = "no installed plugin has a kind 'acme'; known: file, noop"
+    assert err.startswith(f"{graph}:2:3: {rule}\n")
+    assert audit.read_text().splitlines() == seen
 
 
 def test_a_wheel_brings_what_it_needs_and_no_tests(wheels: Path) -> None:
