@@ -54,14 +54,22 @@ def take_over(fd: int, old: os.stat_result, place: Place) -> None:
         with suppress(PermissionError):
             os.fchown(fd, -1, old.st_gid)
             os.fchown(fd, old.st_uid, -1)
+    if place.fd is None:
+        _take_over_attributes(fd, place.name, follow=False)
+        return
     source = place.open(os.O_PATH)
     try:
-        with suppress(OSError):  # not every file system has them, not all may be set
-            for name in os.listxattr(f"/proc/self/fd/{source}"):
-                if name != CAPABILITIES:
-                    os.setxattr(fd, name, os.getxattr(f"/proc/self/fd/{source}", name))
+        _take_over_attributes(fd, f"/proc/self/fd/{source}", follow=True)
     finally:
         os.close(source)
+
+
+def _take_over_attributes(fd: int, path: str, *, follow: bool) -> None:
+    """Give `fd` the extended attributes of what is at `path`, as far as we may."""
+    with suppress(OSError):  # not every file system has them, not all may be set
+        for name in os.listxattr(path, follow_symlinks=follow):
+            if name != CAPABILITIES:
+                os.setxattr(fd, name, os.getxattr(path, name, follow_symlinks=follow))
 
 
 def adorn(fd: int, mode: int | None, owner: int, group: int) -> None:

@@ -75,11 +75,11 @@ def aim_of(file: "File") -> Aim:
 def _content(file: "File", sort: str) -> Content | None:
     """Return what it is to hold; None if that is not declared."""
     if file.content is not None:
-        return Content(file.content, file.content.encode(), ())
+        return Content(file.content, ())
     if file.fragments:
-        return Content("", None, expand(file.host.files, file.fragments))
+        return Content(None, expand(file.host.files, file.fragments))
     if file.source and sort == "file":
-        return Content("", None, (file.source,))
+        return Content(None, (file.source,))
     return None
 
 

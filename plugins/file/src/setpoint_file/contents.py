@@ -9,18 +9,19 @@ from setpoint import Change
 from setpoint.files import CHUNK, Files, chunks
 
 SMALL = 1 << 16  # bytes that are read at once, compared on the loop, and shown in a plan
+STEP = (
+    CHUNK // 4
+)  # letters, of 4 bytes at most: to encode 10 MB at once costs more than to write it
 
 
 class Content(NamedTuple):
     """What a file is to hold.
 
-    shown: all of it as text, if it is not in files.
-    text: the same in bytes; None if it is in files.
+    text: all of it; None if it is in files.
     paths: the files that hold its parts, in order.
     """
 
-    shown: str
-    text: bytes | None
+    text: str | None
     paths: tuple[str, ...]
 
     def size(self, files: Files) -> int:
@@ -30,19 +31,21 @@ class Content(NamedTuple):
             OSError: one of its files is missing, or may not be read.
 
         """
-        if self.text is not None:
-            return len(self.text)
-        return sum(_size(files, path) for path in self.paths)
+        if self.text is None:
+            return sum(_size(files, path) for path in self.paths)
+        return len(self.text) if self.text.isascii() else sum(map(len, self.pieces(files)))
 
     def data(self, files: Files) -> bytes | Iterator[bytes]:
         """Return all of it as `Files` writes it."""
-        return self.text if self.text is not None else self.pieces(files)
+        if self.text is not None and len(self.text) <= STEP:
+            return self.text.encode()
+        return self.pieces(files)
 
     def pieces(self, files: Files) -> Iterator[bytes]:
         """Yield all of it, at most `CHUNK` bytes at a time."""
         if self.text is not None:
-            for start in range(0, len(self.text), CHUNK):
-                yield self.text[start : start + CHUNK]
+            for start in range(0, len(self.text), STEP):
+                yield self.text[start : start + STEP].encode()
         for path in self.paths:
             yield from _pieces(files, path, follow=True)
 
@@ -80,7 +83,7 @@ def announce(files: Files, wanted: Content) -> Change:
     """Return the change that a file which is not there yet is to hold `wanted`."""
     size = wanted.size(files)
     if wanted.text is not None and size <= SMALL:
-        return Change("content", None, wanted.shown)
+        return Change("content", None, wanted.text)
     if size <= SMALL:
         texts = _as_texts(b"", b"".join(wanted.pieces(files)))
         if texts is not None:
@@ -97,8 +100,6 @@ def _is_equal(files: Files, path: str, wanted: Content) -> bool:
     """Whether the file at `path` holds `wanted`; stops reading where it does not."""
     fd = files.open(path)
     try:
-        if wanted.text is not None and len(wanted.text) <= CHUNK:
-            return os.read(fd, len(wanted.text) + 1) == wanted.text
         return all(_read(fd, len(piece)) == piece for piece in wanted.pieces(files))
     finally:
         os.close(fd)
