@@ -94,7 +94,7 @@ def many(bench: Bench) -> Iterator[Figure]:
             return await _disturb(bench, "all", root, files, SIZE, times)
 
         where = bench._replace(memory=bench.memory / str(times))
-        found = list(_both(where, files, bench.rounds, disturb))
+        found = list(_both(where, files, 3, disturb))  # more repairs of one file were a fight
         floor, ours = (min(side[i][0] for side in found) * 1e3 for i in (0, 1))
         yield Figure(f"{times:,} files overwritten, all restored", ours, floor, "ms", 1.7)
 
