@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -165,9 +166,9 @@ class Watched:
 
 
 @contextmanager
-def new_root() -> Iterator[Path]:
-    """Yield a directory so deep that no link in the tree leads out of what is removed afterwards."""
-    top = Path(tempfile.mkdtemp(prefix="setpoint-watching-", dir="/dev/shm"))
+def new_root(parent: Path) -> Iterator[Path]:
+    """Yield a directory so deep that no link in its tree leads out of what is removed after."""
+    top = Path(tempfile.mkdtemp(dir=parent))
     root = top / "d/d/d/d/d/d/d/d/d/d/d/d"
     (root / "tree").mkdir(parents=True)
     try:
@@ -216,17 +217,25 @@ async def probe(watched: Watched) -> None:
     await watched.compare()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("watched")
+
+
+SETTINGS = settings(deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+
+
+@settings(SETTINGS, max_examples=EXAMPLES)
 @given(script=scripts)
-def test_whatever_looks_different_was_told(script: list[Step]) -> None:
-    with new_root() as root:
+def test_whatever_looks_different_was_told(parent: Path, script: list[Step]) -> None:
+    with new_root(parent) as root:
         asyncio.run(follow(root, script))
 
 
-@settings(max_examples=EXAMPLES // 4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(SETTINGS, max_examples=max(EXAMPLES // 6, 1))
 @given(before=scripts, script=scripts)
 def test_nothing_is_missed_while_things_change_under_the_reader(
-    before: list[Step], script: list[Step]
+    parent: Path, before: list[Step], script: list[Step]
 ) -> None:
-    with new_root() as root:
+    with new_root(parent) as root:
         asyncio.run(race(root, before, script))
