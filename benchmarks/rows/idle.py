@@ -31,7 +31,7 @@ def _waits() -> int:
 def idle(bench: Bench) -> Iterator[Figure]:
     """Watch and wait: wake-ups, CPU time, memory."""
     files, seconds = (FEW, 3.0) if bench.quick else (FILES, bench.idle)
-    root = tree(bench.memory / "idle", files)
+    root = tree(bench.disk / "idle", files)  # in /dev/shm others make files, and the way is watched
     bench.floor("create", root, files, SIZE)  # else the engine makes them
 
     async def measure() -> tuple[int, float, int]:

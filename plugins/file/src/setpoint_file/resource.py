@@ -119,14 +119,14 @@ class File(Resource):
 
     def check(self) -> list[Change]:
         """Compare what is there with the params; of an untouched file only the status is read."""
-        memory = self.__dict__
-        if "seen" in memory:
+        seen = self.__dict__.get("seen")
+        if seen is not None:
             try:
-                if signature(_look(self.path or self.name)) == memory["seen"]:
+                if signature(_look(self.path or self.name)) == seen:
                     return NOTHING
             except OSError:
                 pass
-            del memory["seen"]
+            del self.__dict__["seen"]
         try:
             return differences.find(self)
         except PermissionError as error:

@@ -21,9 +21,8 @@ _MULTIGRAIN = {_EXT, _BTRFS, _XFS, _TMPFS}
 _release = tuple(int(part) for part in os.uname().release.split(".")[:2] if part.isdecimal())
 _libc = ctypes.CDLL(None, use_errno=True)
 
-signature = attrgetter(
-    "st_mtime_ns", "st_ino", "st_size", "st_ctime_ns", "st_mode", "st_uid", "st_gid"
-)
+# Whatever is written, permitted or renamed leaves another time of change; no one can set it.
+signature = attrgetter("st_ctime_ns", "st_ino", "st_size")
 
 
 class Medium(NamedTuple):
