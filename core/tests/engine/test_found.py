@@ -392,3 +392,36 @@ async def test_a_sender_that_gains_a_receiver_again_is_asked_again(lab):
         await kept.told(Converged)
         kept.engine.swap(graph("y", received=True))
         await until(lambda: lab.machine.cells["b"] == "y")
+
+
+async def test_what_failed_is_blocked_when_it_now_requires_what_is_blocked(lab):
+    lab.machine.broken.update(a=OSError("x"), c=OSError("y"))
+
+    def graph(edges, value):
+        cells = lab.cell("a", value=1), lab.cell("b", value=1), lab.cell("c", value=value)
+        return lab.graph(*cells, edges=edges)
+
+    async with lab.kept(graph("cell a -> cell b", 1)) as kept:
+        kept.engine.swap(graph("cell a -> cell b; cell b -> cell c", 2))
+        await kept.told(Blocked, "cell c")
+        await kept.told(Converged)
+    assert kept.result.blocked == {"cell b": "cell a", "cell c": "cell b"}
+
+
+async def test_what_runs_when_it_gains_a_prerequisite_runs_again_after_that(lab):
+    lab.slow.gate.update(a=asyncio.Event(), b=asyncio.Event())
+    engine = lab.engine(lab.graph(lab.slow("b", value=1)), converged_timeout=0)
+    task = asyncio.ensure_future(engine.run())
+    await begun(lab, "b")
+    engine.swap(
+        lab.graph(lab.slow("a", value=1), lab.slow("b", value=2), edges="slow a -> slow b")
+    )
+    await begun(lab, "a")
+    lab.slow.gate["b"].set()
+    await until(lambda: lab.machine.cells.get("b") == 1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert lab.machine.done("begin") == ["b", "a"]
+    lab.slow.gate["a"].set()
+    assert (await asyncio.wait_for(task, 2)).ok
+    assert lab.machine.done("apply") == ["b", "a", "b"]

@@ -177,7 +177,7 @@ class Scheduler:
                 self._reopen(v)
                 self.raised(v, error)
                 break
-            if changes:
+            if changes or changes is None:  # as of a check that forgot to return
                 self._reopen(v)
                 if not self.repair(v, changes):
                     break
@@ -213,7 +213,7 @@ class Scheduler:
         except BaseException as error:  # as above
             self.raised(v, error)
             return True
-        if not changes or self.repair(v, changes):
+        if (not changes and changes is not None) or self.repair(v, changes):
             self._close(v)
         return True
 
@@ -344,12 +344,14 @@ class Scheduler:
         """Begin again with the edges as they are now; `armed` says whose watch has begun."""
         t = self.vertices
         self.excused = {(a, b) for a, b in self.excused if t.notify.get(a, {}).get(b) == "fire"}
+        for v in self.flying:  # it has begun, whatever it requires now
+            t.pending[v] = 0
         self.ready = deque(t.count_waiting(armed, self.excused))
         self.heap = [
             (t.rank[v], v) for v in t.index.values() if t.state[v] == DIRTY and not t.pending[v]
         ]
         heapify(self.heap)
-        self.running = {v: t.rank[v] for v in self.running}
+        self.running = {v: t.rank[v] for v in (*self.running, *self.flying)}
         self._low = 0
         self._shadows.clear()
         self._deferred.clear()
@@ -372,6 +374,8 @@ class Scheduler:
         self._hold(v)
         if not t.waiting[v]:
             self.ready.append(v)
+        elif self.bad:
+            self._is_blocked(v)
 
     def _pass(self, v: int) -> None:
         """Note that `v` has run for the first time: what requires it waits for one less."""
