@@ -110,7 +110,7 @@ async def test_a_secret_is_recognized_and_in_no_file(journal: Journal) -> None:
     journal.keep_sent("password p", {"deep": {"in": [Secret(CANARY)]}, "length": 17})
     journal.keep_sent("password q", {"password": Secret(CANARY)})
     await journal.flush()
-    files = {path.name: path.read_bytes() for path in journal.directory.iterdir()}
+    files = {path.name: path.read_bytes() for path in Path(journal.directory).iterdir()}
     assert {"journal.db", "journal.db-wal", "journal.db-shm", "lock"} <= set(files)
     assert not [name for name, content in files.items() if CANARY.encode() in content]
     reopen(journal)
@@ -118,7 +118,7 @@ async def test_a_secret_is_recognized_and_in_no_file(journal: Journal) -> None:
     assert journal.was_sent("password q", "password", Secret(CANARY))
     assert journal.was_sent("password p", "deep", {"in": [Secret(CANARY)]})
     assert not journal.was_sent("password q", "password", Secret(CANARY + "x"))
-    assert CANARY.encode() not in (journal.directory / "journal.db").read_bytes()
+    assert CANARY.encode() not in Path(journal.directory, "journal.db").read_bytes()
 
 
 def test_equal_secrets_do_not_look_alike(journal: Journal) -> None:
@@ -155,8 +155,10 @@ def test_a_name_may_hold_anything(journal: Journal) -> None:
 
 async def test_directory_and_files_are_for_their_owner_alone(journal: Journal) -> None:
     await journal.intend(["file /a"])
-    assert stat.S_IMODE(journal.directory.stat().st_mode) == 0o700
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in journal.directory.iterdir()}
+    assert stat.S_IMODE(Path(journal.directory).stat().st_mode) == 0o700
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(journal.directory).iterdir()
+    }
     assert set(modes.values()) == {0o600}, modes
 
 

@@ -267,11 +267,11 @@ def test_the_cache_of_a_user_is_below_their_cache_home(
     monkeypatch.delenv("CACHE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert cache_file() == tmp_path / "setpoint" / "plugins"
+    assert cache_file() == str(tmp_path / "setpoint" / "plugins")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert cache_file() == Path("/var/cache/setpoint/plugins"), "nothing of root's in a user's home"
+    assert cache_file() == "/var/cache/setpoint/plugins", "nothing of root's in a user's home"
     monkeypatch.setenv("CACHE_DIRECTORY", "/run/cache/setpoint:/other")
-    assert cache_file() == Path("/run/cache/setpoint/plugins")
+    assert cache_file() == "/run/cache/setpoint/plugins"
 
 
 def test_a_working_directory_that_has_gone_is_passed_over(

@@ -1,33 +1,35 @@
 """What a resource needs from outside, in one place: so that a test can give it another one."""
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.clock import Clock
 from setpoint.files import Files
+from setpoint.paths import absolute
 from setpoint.processes import Processes
 from setpoint.watching import Watcher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setpoint.resource import Resource
     from setpoint.values import Change
 
 T = TypeVar("T")
 
 
-def state_root() -> Path:
+def state_root() -> str:
     """Return where state is kept: /var/lib/setpoint for root, else below $XDG_STATE_HOME."""
     if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0])
+        return given.split(":")[0]
     if os.geteuid() == 0:
-        return Path("/var/lib/setpoint")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "setpoint"
+        return "/var/lib/setpoint"
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "setpoint")
 
 
 class Host:
@@ -37,16 +39,27 @@ class Host:
         state: the directory for what resources keep between runs; made when it is first used.
         clock: the time; tests give one that they move themselves.
 
+    root: the path of that directory, absolute.
+
     """
 
-    def __init__(self, *, state: Path | None = None, clock: Clock | None = None) -> None:
-        self.state = (state or state_root()).absolute()  # files are named by absolute paths only
+    def __init__(
+        self, *, state: str | os.PathLike[str] | None = None, clock: Clock | None = None
+    ) -> None:
+        self.root = absolute(state or state_root())
         self.clock = clock or Clock()
         self.watcher = Watcher(self.clock)
         self.files = Files(self.watcher)
         self.processes = Processes()
 
-    def state_directory(self, resource: "Resource") -> Path:
+    @property
+    def state(self) -> "Path":
+        """The directory for what resources keep between runs; absolute, and may not be there."""
+        from pathlib import Path  # 8 ms, and few kinds keep state
+
+        return Path(self.root)
+
+    def state_directory(self, resource: "Resource") -> "Path":
         """Return the directory that is `resource`'s alone, 0700, made if it is missing.
 
         It outlives the process and is found again by a resource with the same kind and name.
@@ -59,10 +72,12 @@ class Host:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 
-    def state_path(self, resource: "Resource") -> Path:
+    def state_path(self, resource: "Resource") -> "Path":
         """Return where the directory of `resource` is, or would be made."""
+        from hashlib import sha256  # 2 ms
+
         readable = re.sub(r"[^A-Za-z0-9._-]+", "-", resource.name).strip("-.")[:60]
-        digest = hashlib.sha256(resource.name.encode()).hexdigest()[:16]
+        digest = sha256(resource.name.encode()).hexdigest()[:16]
         return self.state / "resources" / resource.kind.replace(":", "-") / f"{readable}+{digest}"
 
     def log(self, resource: "Resource") -> logging.LoggerAdapter[logging.Logger]:

@@ -48,6 +48,17 @@ _syscall.argtypes = [
 ]
 
 
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return `path` as seen from the working directory of now; its `..` are left to the kernel.
+
+    Raises:
+        OSError: the working directory has gone, and `path` is relative to it.
+
+    """
+    text = os.fspath(path)
+    return text if text.startswith("/") else os.path.join(os.getcwd(), text)
+
+
 def is_guarded(directory: str) -> bool:
     """Whether nobody but root and we could put something else in the place of `directory`.
 

@@ -1,7 +1,6 @@
 """`setpoint apply`: converge a graph, then exit."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -29,7 +28,7 @@ Signals:
 @COLOR
 @click.pass_context
 def command(
-    ctx: click.Context, files: tuple[Path, ...], noop: bool, prefix: Path | None, as_json: bool
+    ctx: click.Context, files: tuple[str, ...], noop: bool, prefix: str | None, as_json: bool
 ) -> None:
     """Bring this machine into the state that FILEs declare, then exit."""
     options = Options(noop=noop, watch=False, converged_timeout=0)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +25,7 @@ Exit code:
 @FILES
 @JSON
 @COLOR
-def command(files: tuple[Path, ...], as_json: bool) -> None:
+def command(files: tuple[str, ...], as_json: bool) -> None:
     """Check FILEs, without looking at the machine.
 
     They are taken as one graph, as `run` takes them: names, types, references and circles.

@@ -1,7 +1,5 @@
 """`setpoint graph`: what depends on what, as a drawing."""
 
-from pathlib import Path
-
 import click
 
 from setpoint.cli.drawing import FORMATS
@@ -25,7 +23,7 @@ Examples:
     show_default=True,
     help="How to draw; json is for programs.",
 )
-def command(files: tuple[Path, ...], form: str) -> None:
+def command(files: tuple[str, ...], form: str) -> None:
     """Draw the graph that FILEs declare.
 
     An arrow leads from what runs first; it is broken where there is a notification too.

@@ -1,7 +1,6 @@
 """Arguments and options that several commands have."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,14 +10,14 @@ if TYPE_CHECKING:
 
     from setpoint.graph import Graph
 
-_PATH = click.Path(path_type=Path, dir_okay=False)
+_PATH = click.Path(dir_okay=False)
 
 FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 PREFIX = click.option(
     "--prefix",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(file_okay=False),
     help="The state directory, if not the usual one.",
 )
 
@@ -65,7 +64,7 @@ def complete_kind(_: click.Context, __: click.Parameter, incomplete: str) -> "li
     ]
 
 
-def load(files: tuple[Path, ...]) -> "Graph":
+def load(files: tuple[str, ...]) -> "Graph":
     """Return the graph that `files` declare; warnings go to stderr.
 
     Raises:

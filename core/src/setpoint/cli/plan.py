@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from difflib import unified_diff
-from pathlib import Path
 from typing import Any
 
 import click
@@ -41,7 +40,7 @@ INDENT = "    "
 @JSON
 @COLOR
 def command(
-    files: tuple[Path, ...], detailed_exitcode: bool, prefix: Path | None, as_json: bool
+    files: tuple[str, ...], detailed_exitcode: bool, prefix: str | None, as_json: bool
 ) -> None:
     """Show what a run of FILEs would change, without changing anything.
 
@@ -55,7 +54,7 @@ def command(
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(files: tuple[Path, ...], prefix: Path | None) -> Plan:
+def _plan(files: tuple[str, ...], prefix: str | None) -> Plan:
     graph, host = load(files), Host(state=prefix)
     try:
         return asyncio.run(plan(graph, plugins=installed(), host=host))

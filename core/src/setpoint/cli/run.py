@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -25,7 +24,7 @@ Signals:
 
 {EXIT_CODES}"""
 
-_PATH = click.Path(path_type=Path, dir_okay=False)
+_PATH = click.Path(dir_okay=False)
 
 
 @click.command(epilog=EPILOG)
@@ -62,10 +61,10 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 def command(
     ctx: click.Context,
     /,
-    files: tuple[Path, ...],
-    more: tuple[Path, ...],
+    files: tuple[str, ...],
+    more: tuple[str, ...],
     tmp_prefix: bool,
-    prefix: Path | None,
+    prefix: str | None,
     **given: Any,
 ) -> None:
     """Bring this machine into the state that FILEs declare, and keep it there.
@@ -83,8 +82,8 @@ def command(
 
 def _run(
     ctx: click.Context,
-    files: tuple[Path, ...],
-    state: Path | None,
+    files: tuple[str, ...],
+    state: str | None,
     *,
     converged_timeout: float | None,
     max_runtime: float,
@@ -109,7 +108,7 @@ def _run(
 
 
 @contextmanager
-def _state(prefix: Path | None, is_temporary: bool) -> Iterator[Path | None]:
+def _state(prefix: str | None, is_temporary: bool) -> Iterator[str | None]:
     """Yield the state directory; a temporary one goes afterwards."""
     if not is_temporary:
         yield prefix
@@ -117,4 +116,4 @@ def _state(prefix: Path | None, is_temporary: bool) -> Iterator[Path | None]:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="setpoint-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
+        yield directory

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -50,7 +49,9 @@ class Screen:
         """Show `text` below all lines, in the place of the one before; empty shows nothing."""
         if not self.has_progress or text == self._progress:
             return
-        width = shutil.get_terminal_size().columns - 1
+        from shutil import get_terminal_size  # 4 ms, and only a terminal has a progress line
+
+        width = get_terminal_size().columns - 1
         self._put(sys.stderr, f"\r\x1b[K{harmless(text)[:width]}")
         self._progress = text
 

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from setpoint import graphfile
@@ -44,9 +43,9 @@ class Settings(NamedTuple):
     color: whether to use colours; None: on a terminal.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     options: Options
-    prefix: Path | None = None
+    prefix: str | None = None
     follow: bool = False
     max_runtime: float = 0.0
     as_json: bool = False
@@ -192,7 +191,7 @@ class Session:
             self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
 
 
-def _stamps(files: tuple[Path, ...]) -> _Stamps:
+def _stamps(files: tuple[str, ...]) -> _Stamps:
     """Return what changes with each file when it is saved; None for one that cannot be read."""
     found: _Stamps = []
     for path in files:

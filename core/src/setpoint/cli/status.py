@@ -29,13 +29,13 @@ BAD = ("failed", "blocked")
 @PREFIX
 @JSON
 @COLOR
-def command(prefix: Path | None, as_json: bool) -> None:
+def command(prefix: str | None, as_json: bool) -> None:
     """Show how the engine that runs is doing, or how the last one did.
 
     What failed and why, what is blocked and by whom, which refreshes are owed, and how often
     resources had to be repaired because something else changed them.
     """
-    directory = prefix or state_root()
+    directory = Path(prefix or state_root())
     _refuse_none(directory)
     found = read_status(directory)
     click.echo(document(found) if as_json else "\n".join(lines(found)))

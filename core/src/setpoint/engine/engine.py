@@ -74,7 +74,7 @@ class Engine:
         self._plugins = plugins or Plugins()
         self._host = host or Host()
         self._options = options or Options()
-        self._journal = Journal(self._host.state, self._host.clock) if durable else None
+        self._journal = Journal(self._host.root, self._host.clock) if durable else None
         self._listeners: list[Callable[[Event], None]] = []
         self._running: _Run | None = None
 

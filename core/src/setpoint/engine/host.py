@@ -20,7 +20,7 @@ class EngineHost(Host):
 
     def __init__(self, parts: "Parts") -> None:
         base = parts.host
-        self.state, self.clock = base.state, base.clock
+        self.root, self.clock = base.root, base.clock
         self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
         self._parts = parts
         self._thread = threading.get_ident()

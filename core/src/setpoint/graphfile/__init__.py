@@ -5,27 +5,26 @@ In the order of the work: `scalars` and `reader` make values with places of the 
 against them in `setpoint.declarations`. `convert` writes declarations in our form.
 """
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from setpoint.declarations import Declarations, Map, Source, build, uncollected
+from setpoint.declarations import Declarations, Map, Seq, Source, build, uncollected
 from setpoint.declarations.types import show
 from setpoint.errors import GraphError, Place, Problem
 from setpoint.graphfile import reader
 from setpoint.graphfile.convert import written
 from setpoint.graphfile.form import Form
-from setpoint.graphfile.mgmt import MgmtForm, is_mgmt
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from setpoint.graph import Graph
     from setpoint.plugins import Plugins
 
+File = str | os.PathLike[str]
 MAX_BYTES = 32 << 20
 
 
-def load(paths: "Sequence[Path]", plugins: "Plugins") -> "Graph":
+def load(paths: Sequence[File], plugins: "Plugins") -> "Graph":
     """Return the graph that the files at `paths` declare together.
 
     Raises:
@@ -36,7 +35,7 @@ def load(paths: "Sequence[Path]", plugins: "Plugins") -> "Graph":
         return build(_declarations(paths), plugins)
 
 
-def read(paths: "Sequence[Path]") -> Declarations:
+def read(paths: Sequence[File]) -> Declarations:
     """Return what the files at `paths` declare together, as far as it needs no kinds to know.
 
     Raises:
@@ -62,7 +61,7 @@ def convert(text: str, file: str) -> str:
     return written(declarations)
 
 
-def _declarations(paths: "Sequence[Path]") -> Declarations:
+def _declarations(paths: Sequence[File]) -> Declarations:
     """Return what is declared, with what is wrong.
 
     Raises:
@@ -83,7 +82,7 @@ def _declarations(paths: "Sequence[Path]") -> Declarations:
     return declarations
 
 
-def _text(path: "Path") -> str:
+def _text(path: File) -> str:
     """Return what is in the file at `path`."""
     try:
         with open(path, "rb") as file:
@@ -100,7 +99,7 @@ def _text(path: "Path") -> str:
         raise _refused(path, what, len(before), len(before[-1]) + 1) from None
 
 
-def _refused(path: "Path", what: str, line: int = 0, column: int = 0) -> GraphError:
+def _refused(path: File, what: str, line: int = 0, column: int = 0) -> GraphError:
     return GraphError([Problem(Place(str(path), line, column), what)])
 
 
@@ -111,7 +110,17 @@ def _declare(source: Source, declarations: Declarations) -> None:
     if not isinstance(root, Map):
         what = "is empty" if root is None else f"a graph file is a map, not {show(root)}"
         declarations.problems.append(source.problem(0, f"{what}; begin with 'resources:'"))
-    elif is_mgmt(root):
+    elif _is_mgmt(root):
+        from setpoint.graphfile.mgmt import MgmtForm
+
         MgmtForm(source, root, declarations).declare()
     else:
         Form(source, root, declarations).declare()
+
+
+def _is_mgmt(root: Map) -> bool:
+    """Whether a file with `root` is in mgmt's form."""
+    resources, edges = root.get("resources"), root.get("edges")
+    if isinstance(resources, Map) and resources:
+        return any(isinstance(value, Seq) and " " not in key for key, value in resources.items())
+    return "remote" in root or (isinstance(edges, Seq) and any(isinstance(e, Map) for e in edges))

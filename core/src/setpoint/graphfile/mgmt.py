@@ -29,14 +29,6 @@ _KEYS = frozenset({"graph", "comment", "resources", "edges", "collect", "remote"
 _EDGE = frozenset({"name", "from", "to", "notify", "comment"})
 
 
-def is_mgmt(root: Map) -> bool:
-    """Whether a file with `root` is in mgmt's form."""
-    resources, edges = root.get("resources"), root.get("edges")
-    if isinstance(resources, Map) and resources:
-        return any(isinstance(value, Seq) and " " not in key for key, value in resources.items())
-    return "remote" in root or (isinstance(edges, Seq) and any(isinstance(e, Map) for e in edges))
-
-
 class MgmtForm:
     """One file in mgmt's form.
 

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +24,7 @@ from setpoint.journal.database import (
 from setpoint.journal.lock import Lock, Owner, this_process
 from setpoint.journal.tally import Tally
 from setpoint.journal.writer import LOOK, Write, Writer
+from setpoint.paths import absolute
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,13 +63,13 @@ class Journal:
         unless set.
     """
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
-        self.directory = directory
+    def __init__(self, directory: str | os.PathLike[str], clock: Clock) -> None:
+        self.directory = absolute(directory)
         self.steps: Callable[[str], None] = lambda step: None
         self.failed: Callable[[str], None] = log.error
         self._clock = clock
-        self._path = str(directory.absolute() / "journal.db")
-        self._lock = Lock(str(directory.absolute() / "lock"))
+        self._path = os.path.join(self.directory, "journal.db")
+        self._lock = Lock(os.path.join(self.directory, "lock"))
         self._writer: Writer | None = None
         self._debts: set[Debt] = set()
         self._intents: set[str] = set()
@@ -87,7 +88,7 @@ class Journal:
         """
         owner = this_process(self._clock.wall())
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(self.directory, 0o700, exist_ok=True)
             self._lock.take(owner)
         except OSError as error:
             raise problem(self._lock.path, error) from error
@@ -283,9 +284,11 @@ def _rows(ids: Iterable[str]) -> list[tuple[bytes]]:
 
 
 def _read_sent(database: "sqlite3.Connection") -> "dict[str, Sent]":
-    from setpoint.journal.sent import from_row
+    rows = database.execute("SELECT id, clear, hidden FROM sent").fetchall()
+    if not rows:
+        return {}
+    from setpoint.journal.sent import from_row  # with json and hashlib 5 ms
 
-    rows = database.execute("SELECT id, clear, hidden FROM sent")
     return {as_text(resource): from_row(*texts) for resource, *texts in rows}
 
 

@@ -1,8 +1,6 @@
 """What `setpoint status` reads: the journal, while an engine runs and after it died."""
 
-import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +17,7 @@ from setpoint.journal.database import (
 )
 from setpoint.journal.lock import Owner, boot_id, is_held
 from setpoint.journal.tally import Outcome
+from setpoint.paths import absolute
 
 if TYPE_CHECKING:
     import sqlite3
@@ -52,7 +51,7 @@ class Status(msgspec.Struct, frozen=True):
         return not self.running and not self.ended
 
 
-def read_status(directory: Path) -> Status:
+def read_status(directory: str | os.PathLike[str]) -> Status:
     """Return what the journal in `directory` says, without disturbing an engine that runs.
 
     Raises:
@@ -61,7 +60,8 @@ def read_status(directory: Path) -> Status:
     """
     import sqlite3
 
-    path, lock = str(directory.absolute() / "journal.db"), str(directory / "lock")
+    root = absolute(directory)
+    path, lock = os.path.join(root, "journal.db"), os.path.join(root, "lock")
     try:
         if not os.path.lexists(path):
             raise _none(path)
@@ -77,6 +77,7 @@ def read_status(directory: Path) -> Status:
 
 def _look(path: str) -> Status:
     import sqlite3
+    from pathlib import Path
 
     database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)
     try:
@@ -88,6 +89,8 @@ def _look(path: str) -> Status:
 
 
 def _read(database: "sqlite3.Connection", path: str) -> Status:
+    import json
+
     run = database.execute("SELECT owner, ended, summary FROM run").fetchone()
     if run is None:
         raise _none(path)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +16,8 @@ from setpoint.resource import Resource, call
 from setpoint.values import Change, Ref, Secret, Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setpoint.plugins import Plugins
 
 Outcome = list[Change] | Exception
@@ -29,11 +30,11 @@ class _PlanHost(Host):
     """A host on which a graph can be looked at, and no directory is made."""
 
     def __init__(self, base: Host, graph: Graph) -> None:
-        self.state, self.clock = base.state, base.clock
+        self.root, self.clock = base.root, base.clock
         self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
         self._resources = graph.resources
 
-    def state_directory(self, resource: Resource) -> Path:
+    def state_directory(self, resource: Resource) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""
         return self.state_path(resource)
 

@@ -7,11 +7,10 @@ What is broken is named, with its distribution and line, and nothing else fails.
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setpoint.errors import PluginError
-from setpoint.plugins.cache import cache_file, scan_all
+from setpoint.plugins.cache import File, cache_file, scan_all
 from setpoint.plugins.loading import EntryPoint, load, place_of_class
 from setpoint.plugins.scan import GROUPS, merge, normalised
 from setpoint.plugins.unknown import UnknownFactError, UnknownKindError
@@ -48,7 +47,7 @@ class Plugins:
         self,
         *,
         path: Sequence[str] | None = None,
-        cache: Path | None = None,
+        cache: File | None = None,
         block: Collection[str] = (),
     ) -> None:
         self.problems: list[PluginError] = []

@@ -8,7 +8,6 @@ import sys
 import time
 from binascii import crc32
 from collections.abc import Iterable
-from pathlib import Path
 
 from setpoint.plugins.scan import Entry, Found, Garbled, scan
 
@@ -17,25 +16,27 @@ _FRESH = 2_000_000_000  # ns; a directory that changed this lately may change ag
 _MOST = 64  # directories; those of other environments that share the file are kept up to this many
 _TORN = (OSError, ValueError, EOFError, TypeError)
 
+File = str | os.PathLike[str]
 _Known = dict[str, tuple[int, Found]]
 
 
-def cache_file() -> Path:
+def cache_file() -> str:
     """Return where the command keeps it: below /var/cache for root, else below $XDG_CACHE_HOME."""
     if given := os.environ.get("CACHE_DIRECTORY"):
-        return Path(given.split(":")[0], "plugins")
+        return os.path.join(given.split(":")[0], "plugins")
     if os.geteuid() == 0:
-        return Path("/var/cache/setpoint/plugins")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "setpoint", "plugins")
+        return "/var/cache/setpoint/plugins"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(home, "setpoint", "plugins")
 
 
-def scan_all(path: Iterable[str], cache: Path | None) -> list[Found]:
+def scan_all(path: Iterable[str], cache: File | None) -> list[Found]:
     """Return what each directory of `path` holds, from `cache` where that is still true.
 
     A cache that is torn, somebody else's, within `path` or not writable is done without.
     """
     directories = dict.fromkeys(filter(None, map(_absolute, path)))
-    if cache is not None and _absolute(str(cache.parent)) in directories:
+    if cache is not None and _absolute(os.path.dirname(cache)) in directories:
         cache = None  # writing it would change the directory, and so make itself stale
     known = _load(cache) if cache else {}
     found, news = [], {}
@@ -68,7 +69,7 @@ def _mtime(directory: str) -> int:
         return 0
 
 
-def _load(cache: Path) -> _Known:
+def _load(cache: File) -> _Known:
     """Return what `cache` remembers; nothing if it is torn, or another user can have written it."""
     try:
         with open(cache, "rb", opener=_no_link) as file:
@@ -102,16 +103,16 @@ def _revived(
     )
 
 
-def _store(cache: Path, known: _Known) -> None:
+def _store(cache: File, known: _Known) -> None:
     """Write `known` to `cache` as a whole, or leave it as it is if that cannot be done."""
     rows = {
         key: (when, (found.distributions, _plain(found.entries), _plain(found.garbled)))
         for key, (when, found) in list(known.items())[-_MOST:]
     }
     body = marshal.dumps(rows)
-    new = f"{cache}.{os.getpid()}"
+    new = f"{os.fspath(cache)}.{os.getpid()}"
     try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(cache), 0o700, exist_ok=True)
         with open(new, "xb", opener=_no_link) as file:
             file.write(_HEAD + crc32(body).to_bytes(4, "big") + body)
         os.replace(new, cache)

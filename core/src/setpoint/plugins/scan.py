@@ -4,7 +4,6 @@
 0.1 ms when no directory has changed since the scan that the cache file remembers.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -148,7 +147,11 @@ def _misspelled(line: str, group: str) -> str:
     """Return what is wrong with the head `line` of a group, "" if nothing is."""
     if group in GROUPS:
         return "" if line.endswith("]") else f"must end with ], not {line!r}"
-    near = group.startswith("setpoint.") and difflib.get_close_matches(group, GROUPS, 1, 0.9)
+    if not group.startswith("setpoint."):
+        return ""
+    from difflib import get_close_matches  # only when something may be misspelled
+
+    near = get_close_matches(group, GROUPS, 1, 0.9)
     return f"there is no group {group!r}, did you mean {near[0]!r}?" if near else ""
 
 
