@@ -11,6 +11,7 @@ from setpoint.clock import Clock
 from setpoint.files import Files
 from setpoint.paths import absolute
 from setpoint.processes import Processes
+from setpoint.temporaries import remove_leftovers_below
 from setpoint.watching import Watcher
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class Host:
         path = self.state_path(resource)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
+
+    def remove_unfinished(self) -> None:
+        """Remove what processes that are no more were writing in directories of resources."""
+        remove_leftovers_below(os.path.join(self.root, "resources"))
 
     def state_path(self, resource: "Resource") -> "Path":
         """Return where the directory of `resource` is, or would be made."""

@@ -37,6 +37,13 @@ def remove_leftovers(place: Place) -> None:
         os.close(fd)
 
 
+def remove_leftovers_below(directory: str) -> None:
+    """Do so in `directory` and all that lie in it; nothing if there is none."""
+    for parent, _, names in os.walk(directory):
+        if any(map(is_temporary, names)):
+            remove_leftovers(Place(parent, f"{parent}/", f"{parent}/"))
+
+
 def _birth(pid: int) -> int:
     """Return when process `pid` began, in clock ticks since boot; 0 if there is none."""
     try:

@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import os
 
 import pytest
 
 from setpoint import Meta
+from setpoint.clock import Clock
 from setpoint.engine.events import Blocked, Converged, Failed, Refreshed
+from setpoint.journal import Journal
 from setpoint.values import Ref
 
 each_speed = pytest.mark.parametrize("speed", ["cell", "plain", "slow"])
@@ -19,6 +22,14 @@ async def until(reached):
             return
         await asyncio.sleep(0.001)
     raise TimeoutError
+
+
+def die_with_an_open_journal(state):
+    pid = os.fork()
+    if pid == 0:
+        Journal(state, Clock()).open()
+        os._exit(9)
+    os.waitpid(pid, 0)
 
 
 async def begun(lab, name):
@@ -413,9 +424,7 @@ async def test_what_runs_when_it_gains_a_prerequisite_runs_again_after_that(lab)
     engine = lab.engine(lab.graph(lab.slow("b", value=1)), converged_timeout=0)
     task = asyncio.ensure_future(engine.run())
     await begun(lab, "b")
-    engine.swap(
-        lab.graph(lab.slow("a", value=1), lab.slow("b", value=2), edges="slow a -> slow b")
-    )
+    engine.swap(lab.graph(lab.slow("a", value=1), lab.slow("b", value=2), edges="slow a -> slow b"))
     await begun(lab, "a")
     lab.slow.gate["b"].set()
     await until(lambda: lab.machine.cells.get("b") == 1)
@@ -425,3 +434,16 @@ async def test_what_runs_when_it_gains_a_prerequisite_runs_again_after_that(lab)
     lab.slow.gate["a"].set()
     assert (await asyncio.wait_for(task, 2)).ok
     assert lab.machine.done("apply") == ["b", "a", "b"]
+
+
+async def test_what_a_killed_engine_left_unfinished_goes_at_the_next_start(lab):
+    graph = lab.graph(lab.cell("a", value=1))
+    die_with_an_open_journal(lab.state)
+    unfinished = lab.state / "resources/cell/a+1/.setpoint-1-1-1~"
+    kept = unfinished.with_name("kept")
+    kept.parent.mkdir(parents=True)
+    unfinished.touch()
+    kept.touch()
+    await lab.converge(graph, durable=True)
+    assert not unfinished.exists()
+    assert kept.exists()

@@ -92,6 +92,8 @@ class Engine:
         """
         if self._journal is not None:
             self._journal.open()
+            if self._journal.died:
+                self._host.remove_unfinished()
         try:
             run = self._running = _Run(self)
             try:

@@ -57,14 +57,15 @@ class Journal:
     `open` comes first and `close` last; those two block. All else may be called from any thread,
     and waits only if it says so. Resources are named by their ids ("file /etc/motd").
 
-    steps: called in the writer's thread with "intend:begin", "commit:begin", "intend:durable",
-        "intend:told" and the like, for tests that stop the process there.
+    died: whether the former run ended without closing its journal; known once it is open.
+    steps: called in the writer's thread with "intend:begin", "commit:begin" and so on, for tests to stop it there.
     failed: called in the writer's thread with the reason when writing begins to fail; logs it
         unless set.
     """
 
     def __init__(self, directory: str | os.PathLike[str], clock: Clock) -> None:
         self.directory = absolute(directory)
+        self.died = False
         self.steps: Callable[[str], None] = lambda step: None
         self.failed: Callable[[str], None] = log.error
         self._clock = clock
@@ -249,6 +250,7 @@ class Journal:
             self._intents = read_intents(database)
             self._sent = _read_sent(database)
             self._tally = Tally(_read_troubled(database), self._clock)
+            self.died = bool(database.execute("SELECT 1 FROM run WHERE ended = 0").fetchall())
             (last,) = database.execute("SELECT coalesce(max(mark), 0) FROM debt").fetchone()
             self._marks = itertools.count(last + 1)
             database.execute(BEGIN_RUN, (msgspec.json.encode(owner).decode(),))
