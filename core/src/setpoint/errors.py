@@ -96,6 +96,14 @@ class PluginError(Exception):
         self.distribution, self.what, self.cure = distribution, what, cure
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of `error`; empty if it has none, or is too broken to say it."""
+    try:
+        return str(error)
+    except Exception:  # an error of a plugin may be as broken as the plugin
+        return ""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the name nearest to `word`, or the names if they are few."""
     import difflib  # only when something is misspelled

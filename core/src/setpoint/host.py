@@ -103,8 +103,20 @@ class Host:
 
     async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Return what `function` returns, run in a worker thread because it may block."""
-        return await asyncio.to_thread(function, *args)
+        result: T
+        result, stopped = await asyncio.to_thread(_call, function, *args)
+        if stopped is not None:
+            raise stopped
+        return result
 
     def close(self) -> None:
         """Give back watches and what else is held."""
         self.watcher.close()
+
+
+def _call(function: Callable[..., T], *args: Any) -> tuple[Any, StopIteration | None]:
+    """Return what `function` returns, or its StopIteration: a future refuses that, and is never done."""
+    try:
+        return function(*args), None
+    except StopIteration as stopped:
+        return None, stopped

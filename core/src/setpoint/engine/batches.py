@@ -7,12 +7,10 @@ thread and nobody else; while some wait and the jobs are slow, there are more jo
 
 import time
 from collections import deque
-from typing import Any
 
-from setpoint.engine.outcomes import Outcomes
+from setpoint.engine.outcomes import Outcomes, differences
 from setpoint.engine.parts import Parts
 from setpoint.engine.threads import MOST
-from setpoint.errors import PluginError
 from setpoint.resource import Resource
 from setpoint.values import Change
 
@@ -120,14 +118,9 @@ class Batches:
     def _check(self, v: int) -> tuple[list[Change], BaseException | None]:
         resource = self._parts.vertices.resource[v]
         try:
-            changes: Any = resource.check()
+            return differences(resource.check(), resource, self._parts.plugins), None
         except BaseException as error:  # a plugin's SystemExit is its failure, not ours
             return [], error
-        if isinstance(changes, list):
-            return changes, None
-        blamed = self._parts.plugins.blame(type(resource))
-        what = f"check of {resource} returned {type(changes).__name__}"
-        return [], PluginError(blamed, what, "it must return a list of Change")
 
     def _apply(self, found: list[tuple[int, list[Change], float]]) -> list[Result]:
         results: list[Result] = []

@@ -12,12 +12,12 @@ from typing import Any
 
 from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
-from setpoint.engine.outcomes import Outcomes
+from setpoint.engine.outcomes import Outcomes, differences
 from setpoint.engine.parts import Parts
 from setpoint.errors import PluginError, Refused
 from setpoint.hookspecs import VERBS
 from setpoint.resource import Resource, call, has_refresh
-from setpoint.values import Change, Secret, Values
+from setpoint.values import Secret, Values
 
 WORKERS = 64
 TURN = 0.004  # seconds that a worker keeps the loop before others have their turn
@@ -135,10 +135,10 @@ class General:
                 await self._send(v, resource)
         except NoValueError as error:
             self._outcomes.no_value(v, error)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            self._outcomes.raised(v, Refused("it was stopped in the middle"))
-            raise
         except BaseException as error:  # a plugin's SystemExit is its failure, not ours
+            if isinstance(error, KeyboardInterrupt) or was_cancelled():
+                self._outcomes.raised(v, Refused("it was stopped in the middle"))
+                raise
             self._outcomes.raised(v, self._told(resource, error))
         else:
             resource.__dict__.pop("changed", None)
@@ -171,7 +171,8 @@ class General:
     async def _check_apply(self, v: int, resource: Resource, began: float) -> None:
         apply = not (resource.meta.noop or self._parts.options.noop)
         bound = self._bound(resource, "check_apply")
-        changes = self._checked(resource, await call(resource, bound, apply))
+        found = await call(resource, bound, apply)
+        changes = differences(found, resource, self._parts.plugins)
         splits = type(resource).check_apply is Resource.check_apply
         trusted = not splits and not self._parts.plugins.wraps("check_apply")
         applied = v in self.intended or (apply and trusted)
@@ -181,13 +182,6 @@ class General:
             self._outcomes.owes(v, changed=True)
         elif apply:
             self._outcomes.owes(v, changed=False)
-
-    def _checked(self, resource: Resource, changes: Any) -> list[Change]:
-        if not isinstance(changes, list) or not all(isinstance(c, Change) for c in changes):
-            blamed = self._parts.plugins.blame(type(resource))
-            what = f"check of {resource} returned {type(changes).__name__}"
-            raise PluginError(blamed, what, "it must return a list of Change")
-        return changes
 
     async def _refresh(self, v: int, resource: Resource) -> None:
         owed = self._parts.ledger.due(v)
@@ -222,3 +216,9 @@ class General:
         sent = self._parts.exchange.values_of(key)
         if self._parts.journal is not None and sent is not None:
             self._parts.journal.keep_sent(key, sent)
+
+
+def was_cancelled() -> bool:
+    """Whether this task is to end; a plugin may raise CancelledError all by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -70,16 +70,14 @@ class EngineHost(Host):
         owner, busy = id(getattr(function, "__self__", function)), self._parts.busy
         if owner in busy:
             await asyncio.wait([busy[owner]])
-        call = asyncio.ensure_future(self._parts.threads.call(function, *args))
+        call = self._parts.threads.call(function, *args)
         try:
-            return await asyncio.shield(call)
+            result, error = await asyncio.shield(call)
         except asyncio.CancelledError:
             if not call.done():
                 busy[owner] = call
-                call.add_done_callback(lambda done: self._returned(owner, done))
+                call.add_done_callback(lambda _: busy.pop(owner, None))
             raise
-
-    def _returned(self, owner: int, call: "asyncio.Future[Any]") -> None:
-        self._parts.busy.pop(owner, None)
-        if not call.cancelled():
-            call.exception()  # its run is over; nobody else asks
+        if error is not None:
+            raise error
+        return result

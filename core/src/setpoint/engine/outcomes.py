@@ -1,7 +1,8 @@
 """What follows from how a run ended: who is told, who becomes dirty, what is tried again."""
 
-import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from setpoint.engine.brakes import FIGHT_REPAIRS
 from setpoint.engine.events import (
@@ -16,12 +17,16 @@ from setpoint.engine.events import (
 from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
-from setpoint.errors import Refused, SetpointError
+from setpoint.errors import ParamError, PluginError, Refused, SetpointError, text_of
+from setpoint.plugins.loading import line_within
 from setpoint.resource import Resource
 from setpoint.values import Change
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
+
+# What says all there is to say by itself; of anything else the plugin is told that it came from.
+TELLING = (SetpointError, PluginError, ParamError, msgspec.ValidationError, OSError)
 
 
 class Outcomes:
@@ -156,8 +161,29 @@ class Outcomes:
 
 def explain(error: BaseException, kind: type[Resource], plugins: "Plugins") -> str:
     """Return why a verb of `kind` failed: what a person can set right, or which plugin is the culprit."""
-    if isinstance(error, (SetpointError, OSError, ValueError, TimeoutError)):
-        return str(error) or type(error).__name__
-    where = traceback.extract_tb(error.__traceback__)
-    last = f" at {where[-1].filename}:{where[-1].lineno}" if where else ""
-    return f"plugin {plugins.blame(kind)}: {type(error).__name__}: {error}{last}"
+    name, text = type(error).__name__, text_of(error)
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, TELLING):
+        return (text or name) + notes
+    where = line_within(kind.__module__, error)
+    if notes and not where:  # it came up in a wrapper, which the note names
+        return f"{name}: {text}".removesuffix(": ") + notes
+    said = f"plugin {plugins.blame(kind)}: {name}: {text}".removesuffix(": ")
+    return (f"{said} at {where}" if where else said) + notes
+
+
+def differences(found: Any, resource: Resource, plugins: "Plugins") -> list[Change]:
+    """Return `found`, which the check of `resource` returned.
+
+    Raises:
+        PluginError: it is not what a check may return.
+
+    """
+    shown = type(found).__name__
+    if isinstance(found, list):
+        wrong = [type(one).__name__ for one in found if not isinstance(one, Change)]
+        if not wrong:
+            return found
+        shown = f"a list with {wrong[0]}"
+    what = f"check of {resource} returned {shown}"
+    raise PluginError(plugins.blame(type(resource)), what, "it must return a list of Change")

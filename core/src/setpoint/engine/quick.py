@@ -1,7 +1,7 @@
 """Repairs of quick vertices: at once on the loop, or after their intents are durable if somebody listens."""
 
 from setpoint.engine.modes import Modes
-from setpoint.engine.outcomes import Outcomes
+from setpoint.engine.outcomes import Outcomes, differences
 from setpoint.engine.parts import Parts
 from setpoint.errors import PluginError
 from setpoint.values import Change
@@ -17,13 +17,13 @@ class Quick:
         self._intending: list[Work] = []
         self._busy = False
 
-    def repair(self, v: int, changes: list[Change]) -> bool:
-        """Apply `changes` to `v`; False if it is not settled when this returns."""
+    def repair(self, v: int, found: list[Change] | None) -> bool:
+        """Apply what was `found` to differ in `v`; False if it is not settled when this returns."""
         resource = self._parts.vertices.resource[v]
-        if not isinstance(changes, list):
-            blamed = self._parts.plugins.blame(type(resource))
-            what = f"check of {resource} returned {type(changes).__name__}"
-            self._outcomes.raised(v, PluginError(blamed, what, "it must return a list of Change"))
+        try:
+            changes = differences(found, resource, self._parts.plugins)
+        except PluginError as error:
+            self._outcomes.raised(v, error)
             return False
         if v in self._parts.vertices.notify:
             self._parts.scheduler.hand_out(v)

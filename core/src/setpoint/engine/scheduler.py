@@ -33,7 +33,8 @@ FREE, CUT_OFF = -1, -2
 class Scheduler:
     """Runs dirty vertices of `vertices` in order. The functions it calls are set by the engine.
 
-    repair: applies the differences of a quick vertex; False if it is not finished yet.
+    repair: applies the differences of a quick vertex; False if it is not finished yet. None, which a
+        check returns that forgot to return, is for it to refuse.
     raised: takes what a quick check raised.
     hand_over: takes a vertex that is BATCH or GENERAL.
     handed_over: called when the drain has nothing left to hand over.
@@ -44,7 +45,7 @@ class Scheduler:
     idle: called when nothing is dirty, running or waiting any more; once stopped, when nothing runs.
     """
 
-    repair: Callable[[int, list[Change]], bool]
+    repair: Callable[[int, list[Change] | None], bool]
     raised: Callable[[int, BaseException], None]
     hand_over: Callable[[int], None]
     handed_over: Callable[[], None]
@@ -177,7 +178,7 @@ class Scheduler:
                 self._reopen(v)
                 self.raised(v, error)
                 break
-            if changes or changes is None:  # as of a check that forgot to return
+            if changes or changes is None:
                 self._reopen(v)
                 if not self.repair(v, changes):
                     break
@@ -213,8 +214,9 @@ class Scheduler:
         except BaseException as error:  # as above
             self.raised(v, error)
             return True
-        if (not changes and changes is not None) or self.repair(v, changes):
-            self._close(v)
+        if (changes or changes is None) and not self.repair(v, changes):
+            return True
+        self._close(v)
         return True
 
     def _reopen(self, v: int) -> None:
@@ -235,8 +237,10 @@ class Scheduler:
         else:
             t.state[v] = DIRTY
             heappush(self.heap, (t.rank[v], v))
-        if t.pending[v] or self.excused:
+        if t.pending[v]:
             self._pass(v)
+        if self.excused:
+            self.excused = {pair for pair in self.excused if pair[0] != v}
         if v in self.running:
             self._finished(v)
         if self._recovering:

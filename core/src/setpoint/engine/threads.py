@@ -16,6 +16,7 @@ MOST = 32  # threads; a job that blocks for long keeps one
 
 Job = Callable[[], Any]
 Done = Callable[[Any, BaseException | None], None]
+Outcome = tuple[Any, BaseException | None]
 
 
 class Threads:
@@ -43,26 +44,19 @@ class Threads:
             self._start()
         self._jobs.put((job, done))
 
-    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Return what `function` returns, run in a thread.
+    def call(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Outcome]:
+        """Return a future of what `function` returns, or else raises, run in a thread.
 
-        Cancelling this does not stop the function: its thread is busy until it returns.
+        An error is part of the result: a future refuses some, and others would end the loop.
         """
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[Outcome] = self._loop.create_future()
 
         def done(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error if isinstance(error, Exception) else _Wrapped(error))
+            if not future.done():
+                future.set_result((result, error))
 
         self.submit(lambda: function(*args), done)
-        try:
-            return await future
-        except _Wrapped as wrapped:
-            raise wrapped.error from None
+        return future
 
     def close(self) -> None:
         """Let threads end when they have finished what they do; their results are dropped."""
@@ -108,9 +102,3 @@ class Threads:
         while self._results and not self._closed:
             done, result, error = self._results.popleft()
             done(result, error)
-
-
-class _Wrapped(Exception):  # noqa: N818 - carries what a future refuses to carry
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(repr(error))
-        self.error = error

@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from setpoint.engine.events import Unwatched
+from setpoint.engine.general import was_cancelled
 from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.engine.states import GONE
 from setpoint.engine.timers import Timer
+from setpoint.errors import PluginError
 from setpoint.resource import Resource
 from setpoint.watching import Subscription
 
@@ -83,14 +85,17 @@ class Watches:
             events: Any = self._parts.plugins.bind(resource, "watch")()
             if isinstance(events, Subscription):
                 events.start(partial(self._mark, v))
-                self._subscriptions[v] = events
-                self._arm(v)
-                return
-        except Exception as error:  # whatever a plugin raises, it is watched again later
+        except BaseException as error:  # whatever a plugin raises, it is watched again later
             self._broken(v, error)
             return
-        self._tasks[v] = self._parts.loop.create_task(self._follow(v, events))
-        self._timers[v] = self._parts.timers.after(PATIENCE, lambda: self._impatient(v))
+        if isinstance(events, Subscription):
+            self._subscriptions[v] = events
+            self._arm(v)
+        elif hasattr(events, "__aiter__"):
+            self._tasks[v] = self._parts.loop.create_task(self._follow(v, events))
+            self._timers[v] = self._parts.timers.after(PATIENCE, lambda: self._impatient(v))
+        else:
+            self._broken(v, self._nonsense(resource, events))
 
     async def _follow(self, v: int, events: AsyncIterator[None]) -> None:
         began = False
@@ -102,13 +107,18 @@ class Watches:
                     else:
                         began = True
                         self._has_begun(v)
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:  # as above, and a plugin's SystemExit too
+            if was_cancelled():
+                raise
             self._tasks.pop(v, None)
             self._broken(v, error)
         else:
             self._has_begun(v)
+
+    def _nonsense(self, resource: Resource, events: object) -> PluginError:
+        blamed = self._parts.plugins.blame(type(resource))
+        what = f"watch of {resource} returned {type(events).__name__}"
+        return PluginError(blamed, what, "it must return a subscription or an async iterator")
 
     def _has_begun(self, v: int) -> None:
         if v in self._timers:

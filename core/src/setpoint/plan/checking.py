@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from setpoint.engine.exchange import fitting
+from setpoint.engine.general import was_cancelled
 from setpoint.engine.modes import is_plain
-from setpoint.engine.outcomes import explain
+from setpoint.engine.outcomes import differences, explain
 from setpoint.engine.redaction import Redaction
 from setpoint.graph import Graph
 from setpoint.host import Host
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from setpoint.plugins import Plugins
 
-Outcome = list[Change] | Exception
+Outcome = list[Change] | BaseException
 
 IN_JOB = 64  # plain checks that travel to a thread together
 AT_ONCE = 64  # other checks at the same time
@@ -85,7 +86,7 @@ class Checking:
 
     async def _check_many(self, ids: list[str]) -> None:
         resources = [self._graph.resources[id_] for id_ in ids]
-        outcomes = await asyncio.to_thread(lambda: [_outcome(resource) for resource in resources])
+        outcomes = await asyncio.to_thread(lambda: list(map(self._outcome, resources)))
         for resource, outcome in zip(resources, outcomes, strict=True):
             self._note(resource, outcome)
 
@@ -97,15 +98,25 @@ class Checking:
                 async with asyncio.timeout(resource.meta.timeout or None):
                     if await self._receive(resource):
                         check = self._plugins.bind(resource, "check_apply")
-                        outcome = await call(resource, check, False)
+                        found = await call(resource, check, False)
+                        outcome = differences(found, resource, self._plugins)
                         if not outcome and id_ in self._senders:
                             await self._send(resource)
-            except Exception as error:  # whatever a plugin raises, it is told
+            except BaseException as error:  # whatever a plugin raises, SystemExit too, it is told
+                if isinstance(error, KeyboardInterrupt) or was_cancelled():
+                    raise
                 outcome = error
         self._note(resource, outcome)
 
+    def _outcome(self, resource: Resource) -> Outcome:
+        """Return what a plain check finds, or raises."""
+        try:
+            return differences(resource.check(), resource, self._plugins)
+        except BaseException as error:  # as above
+            return error
+
     def _note(self, resource: Resource, outcome: Outcome) -> None:
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             why = explain(outcome, type(resource), self._plugins)
             self.errors[resource.id] = self._redaction.text(why)
         elif outcome:
@@ -143,15 +154,6 @@ class Checking:
             return
         for field in values.__struct_fields__ if values is not None else ():
             self._sent[Ref(resource.id, field)] = getattr(values, field)
-
-
-def _outcome(resource: Resource) -> Outcome:
-    """Return what a plain check finds, or raises."""
-    try:
-        found: list[Change] = resource.check()
-    except Exception as error:  # as above
-        return error
-    return found
 
 
 def _all_refs(graph: Graph) -> Iterator[Ref]:

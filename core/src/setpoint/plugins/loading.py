@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import CodeType, TracebackType
 from typing import NamedTuple
 
-from setpoint.errors import PluginError, suggest
+from setpoint.errors import PluginError, suggest, text_of
 
 
 class EntryPoint(NamedTuple):
@@ -62,10 +62,7 @@ def load(entry: EntryPoint, what: str) -> object:
 
 def _described(error: BaseException) -> str:
     """Return the class of `error` and the first line of its text, as far as it has one."""
-    try:
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # its error may be as broken as the plugin
-        text = ""
+    text = error.msg if isinstance(error, SyntaxError) else text_of(error)
     return f"{type(error).__name__}: {text}".partition("\n")[0].removesuffix(": ")
 
 
@@ -73,14 +70,9 @@ def _culprit(error: BaseException, entry: EntryPoint) -> str:
     """Return " (file:line)" of the plugin's own code where `error` came up, "" if it never ran."""
     if isinstance(error, SyntaxError) and (error.filename or "").endswith(".py"):
         return f" ({place(str(error.filename), error.lineno or 0)})"
-    package = entry.module.partition(".")[0]
-    own = [
-        (frame.tb_frame.f_code.co_filename, frame.tb_lineno)
-        for frame in frames(error.__traceback__)
-        if str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == package
-    ]
+    own = line_within(entry.module, error)
     if own:
-        return f" ({place(*own[-1])})"
+        return f" ({own})"
     file = getattr(sys.modules.get(entry.module), "__file__", None)
     return f" ({place(file)})" if file else ""
 
@@ -98,6 +90,19 @@ def _cure(error: BaseException, entry: EntryPoint) -> str:
             return f"install what brings the module {missing!r}"
         return f"install {entry.distribution} again"
     return "tell its author, or uninstall it"
+
+
+def line_within(module: str, error: BaseException) -> str:
+    """Return the file:line in the package of `module` where `error` came up; "" if not in there."""
+    package = module.partition(".")[0]
+    own = [
+        (frame.tb_frame.f_code.co_filename, frame.tb_lineno)
+        for frame in frames(error.__traceback__)
+        if str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    if own:
+        return place(*own[-1])
+    return line_within(module, error.__cause__) if error.__cause__ else ""
 
 
 def frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
