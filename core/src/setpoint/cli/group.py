@@ -1,5 +1,6 @@
 """The group of all commands: their names and summaries, without importing any of them."""
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ class Commands(click.Group):
         """
         if cmd_name in SUMMARIES:
             module = import_module(f"setpoint.cli.{cmd_name}")
+            if not gc.isenabled():  # by `main`, for as long as modules are imported
+                gc.freeze()
+                gc.enable()
             command: click.Command = module.command
             return command
         if cmd_name in installed().commands():
