@@ -23,8 +23,9 @@ FREE = 1_000_000  # characters that constants may add to any file, however short
 GROWTH = 10  # and in addition, how many times the length of the file
 PER_VALUE = 20  # characters that a value in a list or map counts for
 
-# The rest of an expression: `}}` ends it, unless it is in quotes. The possessive `*+` never backs up.
-_REST = re.compile(r"""((?:[^"'}]|"[^"]*"|'[^']*'|\}(?!\}))*+)\}\}""")
+# The rest of an expression: `}}` ends it, unless it is in quotes. No two alternatives begin with the same character, so
+# backing up finds nothing new. (A possessive `*+` would say so, but Python up to 3.11.4 gets it wrong.)
+_REST = re.compile(r"""((?:[^"'}]|"[^"]*"|'[^']*'|\}(?!\}))*)\}\}""")
 _VARS = re.compile(r"vars((?:\.[A-Za-z_]\w*)+)")
 _SEND = re.compile(r"""send\[(?:"([^"]+)"|'([^']+)')\]\.([A-Za-z_]\w*)""")
 _NAME = re.compile(r"[A-Za-z_]\w*")
