@@ -72,9 +72,7 @@ def _shape(bench: Bench, shape: str) -> Iterator[Figure]:
     found = best(bench.rounds, lambda: _calls(graph), lambda: asyncio.run(_converge(graph, state)))
     what, per = f"engine alone, {shape} of {MANY:,}", 1e6 / MANY
     yield Figure(what, found["ours"] * per, found["floor"] * per, "us/vertex", 8, 1)
-    yield Figure(
-        "  built, before the first check", found["build"] * per, None, "us/vertex", None, 4
-    )
+    yield Figure("  built, before the first check", found["build"] * per, None, "us/vertex")
     yield Figure("  memory beyond params", _memory(graph, state), None, "B/vertex", None, 300)
 
 

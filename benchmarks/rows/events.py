@@ -48,12 +48,14 @@ def dispatch(bench: Bench) -> Iterator[Figure]:
             all_called.clear()
             _write(names)
             began = process_time()
-            while inotify.read():
-                pass
+            size = 0
+            while events := inotify.read():
+                size += len(events)
             middle = process_time()
             await all_called.wait()
             found = {"floor": middle - began, "ours": process_time() - middle}
             assert called == 2 * FILES
+            assert size == 2 * FILES * 32, "the floor has read other events"
             least = {name: min(took, least.get(name, took)) for name, took in found.items()}
         assert not watcher.overflows
         watcher.close()
