@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -157,14 +156,14 @@ def test_a_file_system_is_told_by_its_device() -> None:
         "40 22 0:45 / /mnt/a\\040b rw master:2 - nfs4 server:/x rw,vers=4.2\n"
     )
     assert file_system(os.makedev(8, 1), mounts) == "ext4"
-    assert NETWORK.match(file_system(os.makedev(0, 45), mounts))
+    assert file_system(os.makedev(0, 45), mounts).startswith(NETWORK)
     assert file_system(os.makedev(9, 9), mounts) == ""
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = Path("/proc/self/mountinfo").read_text()
     here = file_system(tmp_path.stat().st_dev, mounts)
-    monkeypatch.setattr("setpoint.journal.database.NETWORK", re.compile(here))
+    monkeypatch.setattr("setpoint.journal.database.NETWORK", (here,))
     with pytest.raises(JournalError, match=f"must be on a local file system, not on '{here}'"):
         Journal(tmp_path, Clock()).open()
 

@@ -14,7 +14,7 @@ HEAVY = set(
 UNUSED_BY_APPLY = set(  # _ssl, because ssl itself may be there without having been loaded
     "_ssl pathlib shutil difflib tempfile dataclasses importlib.metadata importlib.resources"
     " urllib.parse pdb doctest unittest http.client email click.testing click.shell_completion"
-    " setpoint.graphfile.mgmt setpoint.journal.sent setpoint.plan setpoint.cli.plan"
+    " setpoint.graphfile.mgmt setpoint.journal.sent setpoint.processes setpoint.plan setpoint.cli.plan"
     " setpoint.cli.run setpoint.cli.drawing".split()
 )
 PLUGINS = "setpoint_"

@@ -5,18 +5,19 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.clock import Clock
 from setpoint.files import Files
 from setpoint.paths import absolute
-from setpoint.processes import Processes
 from setpoint.temporaries import remove_leftovers_below
 from setpoint.watching import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from setpoint.processes import Processes
     from setpoint.resource import Resource
     from setpoint.values import Change
 
@@ -51,7 +52,13 @@ class Host:
         self.clock = clock or Clock()
         self.watcher = Watcher(self.clock)
         self.files = Files(self.watcher)
-        self.processes = Processes()
+
+    @cached_property
+    def processes(self) -> "Processes":
+        """What runs programs; used on the loop."""
+        from setpoint.processes import Processes  # 3 ms, and many graphs run nothing
+
+        return Processes()
 
     @property
     def state(self) -> "Path":

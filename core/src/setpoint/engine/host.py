@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from setpoint.engine.events import Progress
@@ -12,6 +13,7 @@ from setpoint.values import Change
 if TYPE_CHECKING:
     from setpoint.engine.general import General
     from setpoint.engine.parts import Parts
+    from setpoint.processes import Processes
     from setpoint.resource import Resource
 
 
@@ -21,10 +23,16 @@ class EngineHost(Host):
     def __init__(self, parts: "Parts") -> None:
         base = parts.host
         self.root, self.clock = base.root, base.clock
-        self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
+        self.watcher, self.files = base.watcher, base.files
+        self._base = base
         self._parts = parts
         self._thread = threading.get_ident()
         self._general: General | None = None
+
+    @cached_property
+    def processes(self) -> "Processes":
+        """Those of the host below, which knows all children of this process."""
+        return self._base.processes
 
     def serve(self, general: "General") -> None:
         """Tell `general` of intents."""

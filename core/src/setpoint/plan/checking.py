@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setpoint.plugins import Plugins
+    from setpoint.processes import Processes
 
 Outcome = list[Change] | BaseException
 
@@ -32,8 +34,14 @@ class _PlanHost(Host):
 
     def __init__(self, base: Host, graph: Graph) -> None:
         self.root, self.clock = base.root, base.clock
-        self.watcher, self.files, self.processes = base.watcher, base.files, base.processes
+        self.watcher, self.files = base.watcher, base.files
+        self._base = base
         self._resources = graph.resources
+
+    @cached_property
+    def processes(self) -> "Processes":
+        """Those of the host below, which knows all children of this process."""
+        return self._base.processes
 
     def state_directory(self, resource: Resource) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""

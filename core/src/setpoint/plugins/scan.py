@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 GROUPS = ("setpoint.kinds", "setpoint.facts", "setpoint.commands", "setpoint.plugins")
 
-_OBJECT = re.compile(r"([^\W\d][\w.]*)\s*(?::\s*([^\W\d][\w.]*))?\s*(?:\[.*\])?$")
-_EGG_PYTHON = re.compile(r"-py\d(\.\d+)?$")
+# Compiled when something is read: usually the cache knows all.
+_OBJECT = r"([^\W\d][\w.]*)\s*(?::\s*([^\W\d][\w.]*))?\s*(?:\[.*\])?$"
+_EGG_PYTHON = r"-py\d(\.\d+)?$"
 
 
 class Entry(NamedTuple):
@@ -98,7 +99,7 @@ def _identity(info: str) -> tuple[str, str]:
     stem, kind = os.path.splitext(info)
     if kind not in (".dist-info", ".egg-info") or not stem[0].isalnum():
         return "", ""  # "~name" is what pip leaves behind when it could not uninstall
-    name, _, version = _EGG_PYTHON.sub("", stem).partition("-")
+    name, _, version = re.sub(_EGG_PYTHON, "", stem).partition("-")
     return normalised(name), version
 
 
@@ -132,7 +133,7 @@ def parse(text: str, distribution: str, version: str) -> Iterator[Entry | Garble
             what = _misspelled(line, group)
         elif group in GROUPS:
             name, _, value = (part.strip() for part in line.partition("="))
-            match = _OBJECT.match(value)
+            match = re.match(_OBJECT, value)
             if name and match:
                 yield Entry(group, name, match[1], match[2] or "", distribution, version)
                 continue
