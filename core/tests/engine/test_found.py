@@ -447,3 +447,19 @@ async def test_what_a_killed_engine_left_unfinished_goes_at_the_next_start(lab):
     await lab.converge(graph, durable=True)
     assert not unfinished.exists()
     assert kept.exists()
+
+
+async def test_what_is_settled_again_does_not_let_others_go_twice(lab):
+    lab.machine.broken.update(b=OSError("x"), c=OSError("y"))
+    graph = lab.graph(
+        lab.cell("a", value=1),
+        lab.plain("b", value=1),
+        lab.slow("c", value=1),
+        edges="cell a -> plain b; plain b ~fire> slow c",
+    )
+    async with lab.kept(graph) as kept:
+        for _ in range(2):
+            lab.machine.log.clear()
+            kept.engine.mark()
+            await kept.told(Converged)
+            assert set(lab.machine.done("check")) == {"a", "b", "c"}

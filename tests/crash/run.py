@@ -1,0 +1,150 @@
+# ruff: noqa: T201 - a program prints
+"""Kill an engine at every step of its journal and around every system call: nothing may be lost or torn.
+
+`tests/crash/run.py 10000` kills 10,000 times (about 10 minutes); a second argument is the seed of a former run.
+
+Each kill has a life before it, in which the engine converges a machine (see `machine`) from nothing or from an older
+version of its graph and some drift, and a life after it, to convergence. Then: no listener has missed a change, there
+is at most one refresh more than needed for each kill, all files are whole, and nothing unfinished is left. When every
+point has had its kill, several kills follow each other: also those lives that recover are killed.
+"""
+
+import importlib
+import itertools
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from killing import run_and_kill_at_call, run_and_kill_at_step
+from machine import KINDS, Machine
+
+from setpoint.plugins import Plugins
+
+NEVER = 1 << 30
+Point = tuple[str, int]  # "step" or "call", number
+
+
+class Tally:
+    """What has happened in all lives."""
+
+    def __init__(self) -> None:
+        self.kills = self.spared = self.extra = 0
+        self.wrong: list[str] = []
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills, {len(self.wrong)} wrong, {self.extra} refreshes more than needed"
+        )
+
+
+class Campaign:
+    """Kills machines below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        plugins = Plugins()
+        plugins.add(*KINDS)
+        self.machine = Machine(directory / "machine", plugins)
+        self.tally = Tally()
+        self.templates = directory / "nothing", directory / "older"
+        (self.templates[0] / "files").mkdir(parents=True)
+        self.machine.renew(self.templates[0])
+        self._warm_up(directory / "modules")
+        self.machine.drift()
+        self.machine.root.rename(self.templates[1])
+
+    def _warm_up(self, modules: Path) -> None:
+        """Converge for the first time, and import here what that has imported: a fork gets it for nothing."""
+
+        def life(_: object) -> None:
+            self.machine.live(0)
+            modules.write_text(" ".join(sys.modules))
+
+        run_and_kill_at_step(life, NEVER)
+        for name in modules.read_text().split():
+            if name != "__main__":
+                importlib.import_module(name)
+
+    def points(self) -> list[tuple[int, Point]]:
+        """Return all points at which a life can be killed: which template, and where."""
+        found: list[tuple[int, Point]] = []
+        for number, template in enumerate(self.templates):
+            for sort in ("step", "call"):
+                self.machine.renew(template)
+                _, last = self.live(sort, NEVER)
+                found += [(number, (sort, at)) for at in range(last)]
+        return found
+
+    def live(self, sort: str, at: int) -> tuple[bool, int]:
+        """Let the machine converge on version 1, killed at a point; return whether it was."""
+        if sort == "step":
+            return run_and_kill_at_step(lambda step: self.machine.live(1, step), at)
+        return run_and_kill_at_call(lambda: self.machine.live(1), at)
+
+    def kill(self, number: int, points: list[Point]) -> None:
+        """Kill lives from template `number` at `points`, let one more recover, and judge."""
+        machine, tally = self.machine, self.tally
+        machine.renew(self.templates[number])
+        before, old = machine.versions(), lines(machine.log)
+        wrong, kills = [], 0
+        for point in points:
+            kills += self.live(*point)[0]
+            wrong += machine.torn(drifted=number == 1)
+        self.live("step", NEVER)
+        new = lines(machine.log)[len(old) :]
+        extra = machine.extra(before, new)
+        wrong += machine.missed(before, new) + machine.leftovers()
+        wrong += [f"{name} is not as declared" for name in machine.unlike(1)]
+        wrong += [
+            f"{name} had {n} more for {kills} kills" for name, n in extra.items() if n > kills
+        ]
+        tally.kills += kills
+        tally.extra += sum(max(0, n) for n in extra.values())
+        tally.wrong += [f"from template {number} killed at {points}: {what}" for what in wrong]
+
+
+def lines(log: Path) -> list[str]:
+    """Return the lines of `log`, none if it is not there."""
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def scripts(
+    points: list[tuple[int, Point]], chance: random.Random
+) -> Iterator[tuple[int, list[Point]]]:
+    """Yield each of `points` once, steps first; then several at a time for ever."""
+    chance.shuffle(points)
+    for number, point in sorted(points, key=lambda found: found[1][0] != "step"):
+        yield number, [point]
+    while True:
+        number = chance.randrange(2)
+        some = [point for _, point in chance.choices(points, k=chance.randint(2, 4))]
+        yield number, some
+
+
+def main(kills: int, seed: int) -> int:
+    """Kill `kills` times; print what was found, and return how many things were wrong."""
+    print(f"seed {seed}", flush=True)
+    began = time.monotonic()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        campaign = Campaign(Path(directory))
+        points = campaign.points()
+        print(f"{len(points)} points in {time.monotonic() - began:.1f} s", flush=True)
+        for script in itertools.takewhile(
+            lambda _: campaign.tally.kills < kills, scripts(points, random.Random(seed))
+        ):
+            campaign.kill(*script)
+    print(*campaign.tally.wrong[:20], sep="\n")
+    print(f"{campaign.tally} in {time.monotonic() - began:.0f} s")
+    return len(campaign.tally.wrong)
+
+
+if __name__ == "__main__":
+    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+    sys.exit(main(wanted, seed) != 0)
