@@ -19,10 +19,17 @@ Wanted = str | Callable[[str], bool]
 
 
 class Stream:
-    """The lines that a process writes to one of its pipes, read as they come."""
+    """The lines that a process writes to one of its pipes, read as they come.
 
-    def __init__(self, pipe: Any) -> None:
+    Args:
+        pipe: where they come from.
+        record: where to keep the lines of both pipes, in the order they came.
+
+    """
+
+    def __init__(self, pipe: Any, record: list[str]) -> None:
         self.lines: list[str] = []
+        self._record = record
         self._seen, self._ended = 0, False
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
@@ -33,6 +40,7 @@ class Stream:
             for line in pipe:
                 with self._news:
                     self.lines.append(line.rstrip("\n"))
+                    self._record.append(line)
                     self._news.notify_all()
         with self._news:
             self._ended = True
@@ -47,8 +55,9 @@ class Stream:
                     self._seen += 1
                     if fits(self.lines[self._seen - 1]):
                         return self.lines[self._seen - 1]
-                assert not self._ended, f"it ended, and never said {wanted!r}: {self.lines}"
-                assert self._news.wait(LONGEST), f"it never said {wanted!r}: {self.lines}"
+                said = f"never said {wanted!r}, but:\n{''.join(self._record)}"
+                assert not self._ended, f"it ended, and {said}"
+                assert self._news.wait(LONGEST), f"it {said}"
 
     def text(self) -> str:
         """Return all of it, once the process has ended."""
@@ -61,7 +70,8 @@ class Running:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process, self.pid = process, process.pid
-        self.out, self.err = Stream(process.stdout), Stream(process.stderr)
+        record: list[str] = []
+        self.out, self.err = Stream(process.stdout, record), Stream(process.stderr, record)
 
     def event(self, type_: str, id_: str = "", **fields: object) -> dict[str, Any]:
         """Return the next event of that type, about that resource and with those fields."""
@@ -191,7 +201,7 @@ def children(pid: int) -> list[int]:
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a command: what it compiles and remembers is shared by all tests."""
     base = tmp_path_factory.getbasetemp()
@@ -206,5 +216,13 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture
 def here(tmp_path: Path, variables: dict[str, str]) -> Iterator[Place]:
     place = Place(tmp_path, variables)
+    yield place
+    place.close()
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> Iterator[Place]:
+    """A place that the tests of a module share."""
+    place = Place(tmp_path_factory.mktemp("there"), variables)
     yield place
     place.close()

@@ -1,7 +1,7 @@
 """An engine as `run` and `apply` run it: signals, a time limit, graph files that are saved meanwhile.
 
 Signals come in three steps: the first ^C or TERM lets what runs finish, the second cancels it, the third kills all
-children and is the end.
+children and is the end, whatever the loop does.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from setpoint import graphfile
@@ -76,7 +77,7 @@ class Session:
         self._stamps = _stamps(settings.files)
         graph = self._load()
         self._engine = Engine(graph, plugins=installed(), host=self._host, options=settings.options)
-        self._signals = 0
+        self._signals, self._is_leaving = 0, False
         self._code = 1  # if not all is as declared in the end
         self._is_over = False
         self._saved = asyncio.Event()
@@ -113,28 +114,36 @@ class Session:
         )
         for number, handler in handlers:
             loop.add_signal_handler(number, handler, number)
+            if handler == self._leave:
+                signal.signal(number, self._arrived)  # beside the loop, which is told all the same
         try:
             yield
         finally:
             for number, _ in handlers:
                 loop.remove_signal_handler(number)
 
-    def _leave(self, number: signal.Signals) -> None:
+    def _arrived(self, number: int, _: FrameType | None) -> None:
+        """Count a signal as it arrives: the third is the end even if a plugin blocks the loop."""
         self._signals += 1
         self._code = INTERRUPTED + number
-        if self._signals == 1:
-            self._report.stopping()
-            self._engine.stop()
-        elif self._signals == 2:
-            self._report.tell("cancelling what runs; once more kills it")
-            self._engine.cancel()
-        else:
+        if self._signals > 2:
             self._kill()
 
+    def _leave(self, number: signal.Signals) -> None:
+        if not self._is_leaving:
+            self._is_leaving = True
+            self._report.stopping()
+            self._engine.stop()
+        else:
+            self._report.tell("cancelling what runs; once more kills it")
+            self._engine.cancel()
+
     def _kill(self) -> NoReturn:
-        self._host.processes.kill()
-        self._report.tell("killed")
-        os._exit(self._code)
+        try:
+            self._host.processes.kill()
+            self._report.tell("killed")
+        finally:  # a signal may come in the middle of writing
+            os._exit(self._code)
 
     @contextmanager
     def _limited(self) -> Iterator[None]:

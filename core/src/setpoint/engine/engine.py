@@ -224,7 +224,7 @@ class _Run:
 
     def cancel(self) -> None:
         """End now."""
-        self._parts.scheduler.close()
+        self.stop()
         self._end()
 
     def mark(self, ids: tuple[str, ...]) -> None:
@@ -260,10 +260,18 @@ class _Run:
         parts.scheduler.close()
         parts.host.watcher.after.remove(self._after_events)
         await self._general.close()
+        self._give_up()
         await self._watches.close()
         parts.timers.close()
         parts.threads.close()
         parts.host.close()
+
+    def _give_up(self) -> None:
+        """Tell of verbs that have not returned from their threads, which end with the process."""
+        parts = self._parts
+        for v in tuple(parts.scheduler.flying):
+            if parts.vertices.mode[v] == BATCH:
+                self._outcomes.stopped(v)
 
     # -- what the scheduler calls
 

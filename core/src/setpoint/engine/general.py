@@ -14,7 +14,7 @@ from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
 from setpoint.engine.outcomes import Outcomes, differences
 from setpoint.engine.parts import Parts
-from setpoint.errors import PluginError, Refused
+from setpoint.errors import PluginError
 from setpoint.hookspecs import VERBS
 from setpoint.resource import Resource, call, has_refresh
 from setpoint.values import Secret, Values
@@ -137,7 +137,7 @@ class General:
             self._outcomes.no_value(v, error)
         except BaseException as error:  # a plugin's SystemExit is its failure, not ours
             if isinstance(error, KeyboardInterrupt) or was_cancelled():
-                self._outcomes.raised(v, Refused("it was stopped in the middle"))
+                self._outcomes.stopped(v)
                 raise
             self._outcomes.raised(v, self._told(resource, error))
         else:

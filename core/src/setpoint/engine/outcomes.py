@@ -104,6 +104,15 @@ class Outcomes:
         self._notify(fired)
         parts.scheduler.fail(v, excused)
 
+    def stopped(self, v: int) -> None:
+        """Let `v` fail because the engine ends in the middle of its run."""
+        resource = self._parts.vertices.resource[v]
+        blamed = self._parts.plugins.blame(type(resource))
+        self.raised(
+            v,
+            Refused(f"it was stopped in the middle (plugin {blamed})", "a meta.timeout limits it"),
+        )
+
     def no_value(self, v: int, missing: NoValueError) -> None:
         """Let `v` wait for a value that does not exist."""
         sender = self._parts.vertices.index[missing.ref.sender]

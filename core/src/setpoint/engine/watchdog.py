@@ -4,6 +4,7 @@ A thread looks every second whether the loop still turns, but only while somethi
 engine is not woken.
 """
 
+import logging
 import sys
 import threading
 from types import FrameType
@@ -13,7 +14,8 @@ from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
 from setpoint.resource import Resource
 
-BLOCKED = 1.0  # seconds without a turn of the loop that are reported
+BLOCKED = 1.0  # seconds without a turn of the loop that are reported, once it turns again
+STUCK = 5.0  # seconds after which that is not waited for
 
 
 class Watchdog:
@@ -47,22 +49,28 @@ class Watchdog:
             except RuntimeError:
                 return  # the loop is closed
             if not turned.wait(BLOCKED) and not self._stopped.is_set():
-                self._report()
-                turned.wait()
+                self._report(turned)
             scheduler = self._parts.scheduler
             if not (scheduler.flying or scheduler.ready or self._stopped.is_set()):
                 self._wanted.clear()
 
-    def _report(self) -> None:
+    def _report(self, turned: threading.Event) -> None:
+        """Tell who blocks the loop, on the loop; if that takes too long, by the log from here."""
         where, kind = culprit(sys._current_frames().get(self._loop_thread))
         blamed = f" (plugin {self._parts.plugins.blame(kind)})" if kind else ""
         cure = "a verb that may block is to be a plain `def` without `quick`"
-        event = Warned(
-            "", f"the event loop has been blocked for {BLOCKED:g} s at {where}{blamed}; {cure}"
-        )
+        said = f"at {where}{blamed}; {cure}"
+        event = Warned("", f"the event loop has been blocked for {BLOCKED:g} s {said}")
         self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
         if kind is not None and kind.quick is True:
             self._parts.loop.call_soon_threadsafe(self._modes.slow_down, kind)
+        if not turned.wait(STUCK):
+            logging.getLogger(__name__).error(
+                "the event loop has been blocked for %g s, and nothing else goes on, %s",
+                STUCK,
+                said,
+            )
+            turned.wait()
 
 
 def culprit(frame: FrameType | None) -> tuple[str, type[Resource] | None]:
