@@ -16,6 +16,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 # what changes something that outlives the process: numbers for x86_64 and aarch64, -1 has none
 CALLS = {
@@ -53,12 +54,21 @@ ALLOW, ASK = 0x7FFF0000, 0x7FC00000
 LOAD, EQUALS, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 SECCOMP = {"x86_64": 317, "aarch64": 277}
-NO_NEW_PRIVILEGES, SET_FILTER, WITH_LISTENER = 38, 1, 8
+BE_SUBREAPER, NO_NEW_PRIVILEGES, SET_FILTER, WITH_LISTENER = 36, 38, 1, 8
 RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1
 QUESTION, ANSWER = 80, struct.Struct("=QqiI")
-PATIENCE = 20_000  # milliseconds without a system call after which something hangs
+PATIENCE = 30  # seconds without a system call, or for a whole life, after which something hangs
 
 Step = Callable[[str], None]
+
+
+class LifeError(Exception):
+    """A life neither ended well nor was killed by us."""
+
+
+def adopt_orphans() -> None:
+    """Let what killed lives have started become children of this process, which waits for them."""
+    ctypes.CDLL(None).prctl(BE_SUBREAPER, 1, 0, 0, 0)
 
 
 def run_and_kill_at_step(work: Callable[[Step], None], at: int) -> tuple[bool, int]:
@@ -112,6 +122,7 @@ def run_and_kill_at_call(work: Callable[[], None], at: int) -> tuple[bool, int]:
 def _work(work: Callable[[], None], then: Callable[[], object]) -> None:
     """Do `work` and end this process."""
     code = 1
+    sys.setswitchinterval(1e-6)  # two threads are hardly ever between two steps else
     try:
         work()
         then()
@@ -134,10 +145,23 @@ def _kill(pid: int) -> None:
 
 
 def _ended(pid: int) -> bool:
-    """Return whether `pid` was killed; else it must have ended well."""
+    """Return whether `pid` was killed.
+
+    Raises:
+        LifeError: it ended badly all by itself, or does not end.
+
+    """
+    process = os.pidfd_open(pid)
+    hangs = not select.select([process], [], [], PATIENCE)[0]
+    os.close(process)
+    if hangs:
+        os.kill(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code not in (0, -signal.SIGKILL):
-        raise AssertionError(f"a life ended with {code}")
+    with suppress(ChildProcessError):
+        while True:  # what it has started, and left to us
+            os.waitpid(-1, 0)
+    if hangs or code not in (0, -signal.SIGKILL):
+        raise LifeError(f"a life hangs after {PATIENCE} s" if hangs else f"it ended with {code}")
     return code != 0
 
 
@@ -175,12 +199,10 @@ def _answer(listener: int, pid: int, at: int) -> int:
     poll.register(listener, select.POLLIN)
     calls = 0
     while True:
-        happened = poll.poll(PATIENCE)
+        happened = poll.poll(PATIENCE * 1000)
         if not happened:
-            os.kill(pid, signal.SIGKILL)
-            raise AssertionError(
-                f"nothing has happened for {PATIENCE / 1000:g} s after {calls} calls"
-            )
+            _kill(pid)
+            raise LifeError(f"it hangs after {calls} calls")
         if not happened[0][1] & select.POLLIN:
             return calls
         question = bytearray(QUESTION)

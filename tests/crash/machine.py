@@ -1,6 +1,7 @@
 """A small machine of real files that a real engine keeps, and what must be true of it after a crash.
 
-Files notify counters, directly, through a file (which has no refresh of its own), through a command, and by a value.
+Files notify counters, directly, through files that change too or do not (a file has no refresh of its own), through a
+command, and by a value.
 A counter notes at each refresh which versions of its sources it has seen: inode and time of change. So a refresh that
 was lost shows: a source is of another version than the one that was seen last.
 """
@@ -83,7 +84,16 @@ class Pair(Resource):
             await asyncio.sleep(0)
 
 
-KINDS = (Counting, Threaded, Awaited, Pair)
+class Relay(Resource):
+    """Has nothing of its own, and no refresh: it passes notifications on."""
+
+    kind = "relay"
+
+    def check(self) -> list[Change]:
+        return []
+
+
+KINDS = (Counting, Threaded, Awaited, Pair, Relay)
 
 
 class Machine:
@@ -112,14 +122,22 @@ class Machine:
         graph.add(
             file(self.path("digest")),
             Pair(self.path("pair"), content=f"pair {number}"),
-            command("copy", cmd=self.command("cp"), unless=self.command("cmp -s")),
+            Relay("relay"),
+            self.plugins.kind("noop")("noop"),
+            command("copy", cmd=f"cp {self.path('a')} {self.path('copy')}", refresh_only=True),
         )
         graph.receives[f"file {self.path('digest')}"] = {
             "content": Ref(f"file {self.path('a')}", "sha256")
         }
         graph.connect(Edge(f"file {self.path('a')}", f"file {self.path('digest')}", None))
-        for a, b in (("a", "chain"), ("a", "exec copy")):
-            self._notify(graph, a, b if " " in b else f"file {self.path(b)}")
+        for source, listener in (
+            ("a", f"file {self.path('chain')}"),
+            ("a", "exec copy"),
+            ("a", f"file {self.path('same')}"),
+            ("same", "relay relay"),
+            ("same", "noop noop"),
+        ):
+            self._notify(graph, source, listener)
         self._count(graph, Counting, "one", "a")
         self._count(graph, Threaded, "two", "a", "b")
         self._count(graph, Awaited, "three", "c")
@@ -127,10 +145,9 @@ class Machine:
         self._count(graph, Threaded, "five", "digest")
         self._count(graph, Counting, "six", "pair", seen=("pair.1", "pair.2"))
         self._count(graph, Awaited, "seven", "exec copy", seen=("copy",))
+        self._count(graph, Awaited, "eight", "same", seen=("a", "same"))
+        self._count(graph, Counting, "nine", "relay relay", seen=("a", "same"))
         return graph
-
-    def command(self, program: str) -> str:
-        return f"{program} {self.path('a')} {self.path('copy')}"
 
     def _notify(self, graph: Graph, source: str, listener: str) -> None:
         if " " not in source:
@@ -234,6 +251,7 @@ def contents(number: int) -> dict[str, tuple[str, str]]:
         "b": (f"b {number}", ("0600", "0644")[number]),
         "c": ("c", "0640"),
         "chain": ("chain", "0644"),
+        "same": ("same", "0644"),
     }
 
 
