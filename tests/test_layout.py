@@ -20,7 +20,7 @@ ORDER = (
     " host journal graph plugins declarations graphfile engine plan cli"
 ).split()
 ENGINE = (
-    "states events timers threads brakes redaction vertices scheduler exchange ledger parts modes outcomes"
+    "states events timers threads brakes redaction vertices runners standing scheduler exchange ledger parts modes outcomes"
     " quick batches general host watches swapping watchdog engine"
 ).split()
 

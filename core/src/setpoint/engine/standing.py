@@ -1,0 +1,337 @@
+"""How vertices stand, and how that changes: by events, by how their runs end, by what fails above them.
+
+A vertex passes for the first time when all that it requires has passed: counters that go down, and a queue of those at
+zero (`ready`). From then on whatever makes it dirty puts it into a heap on topological rank. What fails blocks what
+requires it; what recovers frees it again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappush
+from typing import Any
+
+from setpoint.engine.runners import FREE, Runners
+from setpoint.engine.states import BLOCKED, CLEAN, DIRTY, FAILED, GONE, RERUN, RUN, WAIT
+from setpoint.engine.vertices import Vertices
+
+
+class Standing:
+    """The states of `vertices`, and what is in the queue and the heap. The functions it calls are set by the engine.
+
+    repair: applies the differences of a quick vertex; False if it is not finished yet.
+    raised: takes what a quick check raised.
+    hand_over: takes a vertex that is BATCH or GENERAL.
+    handed_over: called when the drain has nothing left to hand over.
+    dispose: told of each vertex that left the graph, once nothing of it runs any more.
+    blocked: told of each vertex that is blocked, and by which.
+    put_aside: told of each vertex that could run but for something above it that is not settled.
+    recovered: told of each vertex that settled after it had failed or been blocked.
+    idle: called when nothing is dirty, running or waiting any more; once stopped, when nothing runs.
+    """
+
+    repair: Callable[[int, Any], bool]
+    raised: Callable[[int, BaseException], None]
+    hand_over: Callable[[int], None]
+    handed_over: Callable[[], None]
+    dispose: Callable[[int], None]
+    blocked: Callable[[int, int], None]
+    put_aside: Callable[[int], None]
+    recovered: Callable[[int], None]
+    idle: Callable[[], None]
+
+    def __init__(self, vertices: Vertices, loop: asyncio.AbstractEventLoop) -> None:
+        self.vertices = vertices
+        self.active = 0  # how many are DIRTY, RUN, RERUN or WAIT
+        self.ready: deque[int] = deque()
+        self.heap: list[tuple[int, int]] = []
+        self.flying: set[int] = set()  # in a run that does not end within the drain
+        self.runners = Runners(vertices, loop, self._again)  # those, what waits, what is new
+        self.after_run: dict[int, Callable[[], None]] = {}  # what to do when a run has ended
+        self.bad: set[int] = set()  # FAILED and BLOCKED
+        self.blocked_by: dict[int, int] = {}
+        self.excused: set[tuple[int, int]] = set()  # (failed, listener) that need not wait for it
+        self.leaving: set[int] = set()
+        self.stopped = False
+        self._recovering: set[int] = set()  # were bad; what they blocked is freed when they settle
+        self._loop = loop
+        self._scheduled = False
+
+    # -- what makes a vertex dirty
+
+    def kick(self) -> None:
+        """Have what is ready run soon."""
+        raise NotImplementedError
+
+    def mark(self, v: int) -> None:
+        """Make `v` dirty: something about it may have changed."""
+        state = self.vertices.state
+        now = state[v]
+        if now == RUN:
+            state[v] = RERUN
+        elif now == CLEAN:
+            state[v] = DIRTY
+            self.active += 1
+            heappush(self.heap, (self.vertices.rank[v], v))
+            if not self._scheduled:
+                self.kick()
+        elif now == FAILED or self.blocked_by.get(v) == v:
+            self._free(v)
+            self.kick()
+
+    def arm(self, v: int) -> None:
+        """Note that the watch of the new vertex `v` has begun."""
+        self._pass_one(v)
+        self.kick()
+
+    def mark_all(self) -> None:
+        """Make every vertex dirty, in one walk: events were lost."""
+        state, rank, clean = self.vertices.state, self.vertices.rank, []
+        for v in self.vertices.index.values():
+            if state[v] == CLEAN:
+                state[v] = DIRTY
+                clean.append((rank[v], v))
+            else:
+                self.mark(v)
+        self.heap += clean
+        heapify(self.heap)  # a push for each would cost three times as much
+        self.active += len(clean)
+        self.kick()
+
+    # -- how a run ends
+
+    def settle(self, v: int) -> None:
+        """Note that `v` is as declared."""
+        self._finished(v)
+        if v in self.leaving:
+            self._leave(v)
+            return
+        self._close(v)
+        self._go_on()
+
+    def fail(self, v: int, excused: tuple[int, ...] = ()) -> None:
+        """Note that `v` failed for good, and block what requires it, all but `excused`."""
+        t = self.vertices
+        self._finished(v)
+        if v in self.leaving:
+            self._leave(v)
+            return
+        again = t.state[v] == RERUN
+        t.state[v] = FAILED
+        self.active -= 1
+        self.bad.add(v)
+        self._recovering.discard(v)
+        for s in excused:
+            if t.pending[v] and (v, s) not in self.excused:
+                self._pass_one(s)
+            self.excused.add((v, s))
+        self._block_successors(v)
+        if again:
+            self._free(v)
+        self._go_on()
+
+    def block(self, v: int, by: int) -> None:
+        """Note that running `v` cannot go on because of `by`, which may be itself (no value)."""
+        self._finished(v)
+        if v in self.leaving:
+            self._leave(v)
+            return
+        self._set_blocked(v, by)
+        self._block_successors(v)
+        self._go_on()
+
+    def wait(self, v: int) -> None:
+        """Note that running or dirty `v` wants to run later; `wake` ends that."""
+        self._finished(v)
+        if v in self.leaving:
+            self._leave(v)
+            return
+        self.vertices.state[v] = WAIT
+        self.runners.add(v)
+        self._go_on()
+
+    def wake(self, v: int) -> None:
+        """Let waiting `v` run."""
+        if self.vertices.state[v] == WAIT:
+            self._finished(v)
+            if v in self.leaving:
+                self._leave(v)
+                return
+            self.vertices.state[v] = DIRTY
+            self._push(v)
+            self.kick()
+
+    def leave(self, v: int) -> None:
+        """Let `v` go, which left the graph: at once, or when what it does is finished."""
+        state = self.vertices.state[v]
+        if state in (RUN, RERUN):
+            self.leaving.add(v)
+            return
+        self._finished(v)
+        self._leave(v)
+
+    # -- another graph
+
+    def reorder(self, armed: Callable[[int], bool]) -> None:
+        """Begin again with the edges as they are now; `armed` says whose watch has begun."""
+        t = self.vertices
+        self.excused = {(a, b) for a, b in self.excused if t.notify.get(a, {}).get(b) == "fire"}
+        for v in self.flying:  # it has begun, whatever it requires now
+            t.pending[v] = 0
+        self.ready = deque(t.count_waiting(armed, self.excused))
+        self.heap = [
+            (t.rank[v], v) for v in t.index.values() if t.state[v] == DIRTY and not t.pending[v]
+        ]
+        heapify(self.heap)
+        self.runners.reorder(self.flying)
+        for v, by in list(self.blocked_by.items()):
+            if by != v:
+                self._unblock(v)
+        for v in t.index.values():
+            if v in self.bad:
+                self._block_successors(v)
+            elif t.pending[v]:
+                self.runners.add(v)
+        self.kick()
+
+    # -- the steps of these
+
+    def _close(self, v: int) -> None:
+        """Settle `v`, which ran within the drain."""
+        t = self.vertices
+        if t.state[v] == RUN:
+            t.state[v] = CLEAN
+            self.active -= 1
+        else:
+            t.state[v] = DIRTY
+            heappush(self.heap, (t.rank[v], v))
+        if t.pending[v]:
+            self._pass(v)
+        if self.excused:
+            self.excused = {pair for pair in self.excused if pair[0] != v}
+        if v in self.runners:
+            self._finished(v)
+        if self._recovering:
+            self._recover(v)
+
+    def _push(self, v: int) -> None:
+        t = self.vertices
+        if not t.pending[v]:
+            heappush(self.heap, (t.rank[v], v))
+            return
+        self.runners.add(v)
+        if not t.waiting[v]:
+            self.ready.append(v)
+        elif self.bad:
+            self._is_blocked(v)
+
+    def _pass(self, v: int) -> None:
+        """Note that `v` has run for the first time: what requires it waits for one less."""
+        self.vertices.pending[v] = 0
+        for s in self.vertices.succ[v]:
+            if (v, s) not in self.excused:
+                self._pass_one(s)
+
+    def _pass_one(self, v: int) -> None:
+        waiting = self.vertices.waiting
+        waiting[v] -= 1
+        if not waiting[v]:
+            self.ready.append(v)
+
+    def _finished(self, v: int) -> None:
+        self.flying.discard(v)
+        if v in self.after_run:
+            self.after_run.pop(v)()
+        t = self.vertices
+        for w in self.runners.finished(v):
+            if t.state[w] == DIRTY:
+                heappush(self.heap, (t.rank[w], w))
+
+    def _again(self, vertices: list[int]) -> None:
+        """Try again what was put aside."""
+        for v in vertices:
+            if self.vertices.state[v] == DIRTY:
+                heappush(self.heap, (self.vertices.rank[v], v))
+        self.kick()
+
+    def _go_on(self) -> None:
+        if self.stopped:
+            if not self.flying:
+                self.idle()
+        elif self.ready or self.heap:
+            self.kick()
+        elif not self.active:
+            self.idle()
+
+    def _leave(self, v: int) -> None:
+        self.leaving.discard(v)
+        self.bad.discard(v)
+        self._recovering.discard(v)
+        self.blocked_by.pop(v, None)
+        if self.vertices.state[v] not in (CLEAN, FAILED, BLOCKED, GONE):
+            self.active -= 1
+        self.dispose(v)
+        self._go_on()
+
+    # -- failed and blocked
+
+    def _is_blocked(self, v: int) -> bool:
+        """Block dirty `v` if something that it requires is bad."""
+        by = self._blocker(v)
+        if by != FREE:
+            self._set_blocked(v, by)
+            self._block_successors(v)
+        return by != FREE
+
+    def _unblock(self, v: int) -> None:
+        """Free blocked `v`, unless something else that it requires is bad too."""
+        by = self._blocker(v)
+        if by == FREE:
+            self._free(v)
+        elif by != self.blocked_by[v]:
+            self.blocked_by[v] = by
+            self.blocked(v, by)
+
+    def _blocker(self, v: int) -> int:
+        for p in self.vertices.pred[v]:
+            if p in self.bad and (p, v) not in self.excused:
+                return p
+        return FREE
+
+    def _set_blocked(self, v: int, by: int) -> None:
+        if v in self.runners:
+            self._finished(v)
+        self.vertices.state[v] = BLOCKED
+        self.active -= 1
+        self.bad.add(v)
+        self.blocked_by[v] = by
+        self._recovering.discard(v)
+        self.blocked(v, by)
+
+    def _block_successors(self, v: int) -> None:
+        t = self.vertices
+        stack = [v]
+        while stack:
+            p = stack.pop()
+            for s in t.succ[p]:
+                if t.state[s] == DIRTY and (p, s) not in self.excused:
+                    self._set_blocked(s, p)
+                    stack.append(s)
+
+    def _free(self, v: int) -> None:
+        """Make bad `v` dirty; what it blocked is freed when it settles."""
+        self.bad.discard(v)
+        self.blocked_by.pop(v, None)
+        self._recovering.add(v)
+        self.vertices.state[v] = DIRTY
+        self.active += 1
+        self._push(v)
+
+    def _recover(self, v: int) -> None:
+        if v in self._recovering:
+            self._recovering.discard(v)
+            self.excused = {pair for pair in self.excused if pair[0] != v}
+            self.recovered(v)
+            for s in self.vertices.succ[v]:
+                if self.vertices.state[s] == BLOCKED:
+                    self._unblock(s)
