@@ -1,16 +1,20 @@
 """What a watcher does when the kernel has no events: a full queue, a limit, a file system without any."""
 
 import asyncio
+import ctypes
+import errno
 import logging
 import os
 import re
 import resource
 import shutil
+import struct
 import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ import pytest
 from setpoint.clock import Clock
 from setpoint.watching import Watcher, inotify
 
+NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2  # of prctl(2)
 ROUND = 0.02  # seconds between two rounds of polling, so that tests are quick
 
 
@@ -151,55 +156,80 @@ async def test_the_warning_is_logged_if_nobody_takes_it(
     assert "inotify: no instances" in caplog.text
 
 
-OUT_OF_WATCHES = """
-import asyncio, pathlib, sys
-from setpoint.clock import Clock
-from setpoint.watching import Watcher
+def run_without_watches(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> None:
+    """Run the loop in a thread of its own, to which the kernel gives no more watches: ENOSPC.
 
-LIMIT = pathlib.Path("/proc/sys/user/max_inotify_watches")
+    Source: seccomp(2); a filter ends with its thread.
+    """
+    failures: list[BaseException] = []
 
-async def main(root):
-    watcher, said, news = Watcher(Clock()), [], []
-    watcher.degraded = said.append
-    watcher._poller.interval = 0.02
-    LIMIT.write_text("20")
-    files = [root / str(number) / "file" for number in range(40)]
-    for file in files:
-        file.parent.mkdir()
-        event = asyncio.Event()
-        watcher.path(file).start(event.set)
-        news.append(event)
-    assert watcher.polling >= 15, watcher.polling
-    for change in ("first", "second"):
-        for file in files:
-            file.write_text(change)
-        for event in news:
-            await event.wait()
-            event.clear()
-    LIMIT.write_text("200")
-    while watcher.polling:
-        await asyncio.sleep(0.02)
-    for file, event in zip(files, news):
-        event.clear()
-        file.write_text("third, by events")
-        await event.wait()
-    watcher.close()
-    print(*said)
+    def refused() -> None:
+        try:
+            refuse_watches()
+            runner.run(work)
+        except BaseException as failure:
+            failures.append(failure)
 
-asyncio.run(main(pathlib.Path(sys.argv[1])))
-"""
+    thread = threading.Thread(target=refused)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def refuse_watches() -> None:
+    """Let inotify_add_watch(2) fail with ENOSPC from now on in this thread."""
+    add_watch = {"x86_64": 254, "aarch64": 27}[os.uname().machine]
+    load, equals, result, fail, allow = 0x20, 0x15, 0x06, 0x00050000, 0x7FFF0000
+    lines = (load, 0, 0, 0), (equals, 0, 1, add_watch), (result, 0, 0, fail | errno.ENOSPC)
+    code = b"".join(struct.pack("HBBI", *line) for line in (*lines, (result, 0, 0, allow)))
+    kept = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(kept))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for option, *arguments in (NO_NEW_PRIVILEGES, 1, 0), (SECCOMP, FILTER, program):
+        if libc.prctl(option, *arguments, 0, 0):
+            raise OSError(ctypes.get_errno(), "seccomp is refused")
 
 
 def test_out_of_watches_the_rest_is_polled_until_there_are_more(tmp_path: Path) -> None:
-    """A user namespace of its own has a limit of its own."""
-    apart = ["unshare", "--user", "--map-root-user"]
-    if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no user namespaces")
-    child = [*apart, sys.executable, "-c", OUT_OF_WATCHES, str(tmp_path)]
-    done = subprocess.run(child, capture_output=True, text=True, timeout=15, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("inotify: no watches left") == 1
-    assert "/proc/sys/fs/inotify/max_user_watches is " in done.stdout
+    said: list[str] = []
+    watcher = polled(Watcher(Clock()))
+    watcher.degraded = said.append
+    files = [tmp_path / str(number) / "file" for number in range(40)]
+    for file in files:
+        file.parent.mkdir()
+    news: dict[Path, News] = {}
+
+    async def begin(some: list[Path]) -> None:
+        news.update({file: start(watcher, file) for file in some})
+
+    async def change(text: str) -> None:
+        for file in files:
+            await news[file].of(partial(file.write_text, text))
+
+    async def heal() -> None:
+        settled = asyncio.Event()
+        watcher.after.append(settled.set)
+        while watcher.polling:
+            await settled.wait()
+            settled.clear()
+
+    async def end() -> None:
+        watcher.close()
+
+    with asyncio.Runner() as runner:
+        runner.run(begin(files[:20]))
+        run_without_watches(runner, begin(files[20:]))
+        assert watcher.polling == 20
+        run_without_watches(runner, change("first"))
+        run_without_watches(runner, change("second"))
+        assert watcher.polling == 20
+        runner.run(heal())
+        runner.run(change("third, by events"))
+        runner.run(end())
+    assert len(said) == 1
+    assert said[0].startswith("inotify: no watches left")
+    assert "/proc/sys/fs/inotify/max_user_watches is " in said[0]
 
 
 async def test_a_process_that_ends_is_noticed_in_proc(watcher: Watcher) -> None:
