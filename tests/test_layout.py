@@ -21,7 +21,7 @@ ORDER = (
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange ledger parts modes outcomes"
-    " quick batches general host watches swapping watchdog engine"
+    " quick batches general host watches swapping watchdog run engine"
 ).split()
 
 

@@ -5,7 +5,8 @@ which runs next (`scheduler`), three modules run it (`quick` on the loop, `batch
 is to a resource), `outcomes` decides what follows, `ledger` and `exchange` carry notifications and values.
 """
 
-from setpoint.engine.engine import Engine, Result
+from setpoint.engine.engine import Engine
 from setpoint.engine.parts import Options
+from setpoint.engine.run import Result
 
 __all__ = ["Engine", "Options", "Result"]

@@ -2,48 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
-import msgspec
-
-from setpoint.engine.batches import Batches
-from setpoint.engine.events import Converged, Event, Swapped, Warned
-from setpoint.engine.general import General
-from setpoint.engine.host import EngineHost
-from setpoint.engine.modes import Modes
-from setpoint.engine.outcomes import Outcomes
+from setpoint.engine.events import Event, Swapped
 from setpoint.engine.parts import Options, Parts
-from setpoint.engine.quick import Quick
-from setpoint.engine.states import BATCH, NAMES
-from setpoint.engine.swapping import Swapping
-from setpoint.engine.watchdog import Watchdog
-from setpoint.engine.watches import Watches
+from setpoint.engine.run import Result, Run
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.journal import Journal
 from setpoint.plugins import Plugins
-
-
-class Result(msgspec.Struct, frozen=True):
-    """How a run ended.
-
-    resources: how many there are in the graph.
-    repairs: how many runs changed something.
-    failed: id to why, for each resource that failed last.
-    blocked: id to the id of what blocks it.
-    unfinished: how many were not settled when the run was stopped.
-    """
-
-    resources: int
-    repairs: int
-    failed: Mapping[str, str]
-    blocked: Mapping[str, str]
-    unfinished: int
-
-    @property
-    def ok(self) -> bool:
-        """Whether all is as declared."""
-        return not (self.failed or self.blocked or self.unfinished)
 
 
 class Engine:
@@ -76,7 +42,7 @@ class Engine:
         self._options = options or Options()
         self._journal = Journal(self._host.root, self._host.clock) if durable else None
         self._listeners: list[Callable[[Event], None]] = []
-        self._running: _Run | None = None
+        self._running: Run | None = None
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event, on the loop; it is to return quickly."""
@@ -95,7 +61,7 @@ class Engine:
             if self._journal.died:
                 self._host.remove_unfinished()
         try:
-            run = self._running = _Run(self)
+            run = self._running = Run(self._parts())
             try:
                 run.begin(self._first)
                 await run.ended
@@ -143,215 +109,13 @@ class Engine:
         """Return the state of each resource by id: "settled", "running", "failed" ..."""
         return self._running.states() if self._running is not None else {}
 
-
-class _Run:
-    """The parts of an engine while it runs, and how they are put together."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._parts = parts = Parts(
-            plugins=engine._plugins,
-            host=engine._host,
-            journal=engine._journal,
-            options=engine._options,
-            loop=self._loop,
+    def _parts(self) -> Parts:
+        parts = Parts(
+            plugins=self._plugins,
+            host=self._host,
+            journal=self._journal,
+            options=self._options,
+            loop=asyncio.get_running_loop(),
         )
-        parts.listeners = engine._listeners
-        self._modes = Modes(parts)
-        self._outcomes = Outcomes(parts, self._modes)
-        self._general = General(parts, self._modes, self._outcomes)
-        self._batches = Batches(parts, self._outcomes)
-        self._quick = Quick(parts, self._modes, self._outcomes)
-        self._watches = Watches(parts, self._outcomes)
-        host = EngineHost(parts)
-        host.serve(self._general)
-        self._swapping = Swapping(parts, self._modes, self._watches, host)
-        self._watchdog = Watchdog(parts, self._modes)
-        self._told = -1.0
-        self._waiting = False
-        self._wire()
-        if parts.journal is not None:
-            parts.journal.failed = self._journal_failed
-
-    def _journal_failed(self, reason: str) -> None:
-        """Tell that the journal cannot be written; called in its thread."""
-        event = Warned(
-            "", f"{reason}; nothing that notifies others is changed until it can be written"
-        )
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._parts.emit, event)
-
-    def _wire(self) -> None:
-        scheduler = self._parts.scheduler
-        scheduler.repair = self._quick.repair
-        scheduler.raised = self._outcomes.raised
-        scheduler.blocked = self._outcomes.blocked
-        scheduler.put_aside = self._modes.let_by
-        scheduler.recovered = self._outcomes.recovered
-        scheduler.hand_over = self._hand_over
-        scheduler.handed_over = self._handed_over
-        scheduler.dispose = self._dispose
-        scheduler.idle = self._idle
-        self._parts.host.watcher.after.append(self._after_events)
-
-    def begin(self, graph: Graph) -> None:
-        """Start on `graph`."""
-        parts = self._parts
-        if parts.journal is not None:
-            parts.exchange.restore(parts.journal.sent())
-            parts.ledger.restore()
-        self._swapping.swap(graph)
-        parts.scheduler.kick()
-        self._watchdog.look()
-
-    def swap(self, graph: Graph) -> Swapped:
-        """Replace the graph; see `Engine.swap`."""
-        found = self._swapping.swap(graph)
-        event = Swapped("", len(found.added), len(found.changed), len(found.removed))
-        self._parts.last_change = self._parts.now()
-        self._parts.emit(event)
-        self._parts.scheduler.kick()
-        return event
-
-    def stop(self) -> None:
-        """Finish what runs, then end."""
-        self._parts.scheduler.close()
-        self._general.drop_queue()
-        self._batches.drop_queue()
-        if not self._parts.scheduler.flying:
-            self._end()
-
-    def cancel(self) -> None:
-        """End now."""
-        self.stop()
-        self._end()
-
-    def mark(self, ids: tuple[str, ...]) -> None:
-        """Make `ids`, or all, dirty."""
-        parts = self._parts
-        parts.last_change = parts.now()
-        for key in ids:
-            parts.scheduler.mark(parts.vertices.index[key])
-        if not ids:
-            parts.scheduler.mark_all()
-
-    def states(self) -> Mapping[str, str]:
-        """Return the name of the state of each resource."""
-        vertices = self._parts.vertices
-        return {key: NAMES[vertices.state[v]] for key, v in vertices.index.items()}
-
-    def result(self) -> Result:
-        """Return how things stand."""
-        parts = self._parts
-        blocked = {
-            parts.key(v): self._outcomes.told_blocked.get(v, parts.key(by))
-            for v, by in parts.scheduler.blocked_by.items()
-        }
-        failed = {parts.key(v): why for v, why in self._outcomes.failed.items()}
-        unfinished = parts.scheduler.active
-        return Result(len(parts.vertices), parts.repairs, failed, blocked, unfinished)
-
-    async def close(self) -> None:
-        """Give back all that is held."""
-        parts = self._parts
-        self._summarize()
-        self._watchdog.stop()
-        parts.scheduler.close()
-        parts.host.watcher.after.remove(self._after_events)
-        await self._general.close()
-        self._give_up()
-        await self._watches.close()
-        parts.timers.close()
-        parts.threads.close()
-        parts.host.close()
-
-    def _give_up(self) -> None:
-        """Tell of verbs that have not returned from their threads, which end with the process."""
-        parts = self._parts
-        for v in tuple(parts.scheduler.flying):
-            if parts.vertices.mode[v] == BATCH:
-                self._outcomes.stopped(v)
-
-    # -- what the scheduler calls
-
-    def _hand_over(self, v: int) -> None:
-        if self._parts.vertices.mode[v] == BATCH:
-            self._batches.take(v)
-        else:
-            self._general.take(v)
-
-    def _handed_over(self) -> None:
-        self._quick.start()
-        self._batches.start()
-        if self._parts.scheduler.flying:
-            self._general.start()
-            self._watchdog.look()
-
-    def _after_events(self) -> None:
-        if self._parts.scheduler.heap:
-            self._parts.scheduler.drain()
-
-    def _dispose(self, v: int) -> None:
-        parts = self._parts
-        key = parts.key(v)
-        self._watches.end(v)
-        for holder in (self._outcomes, self._general, parts.fights):
-            holder.forget(v)
-        parts.ledger.forget(v, key)
-        parts.exchange.forget(key)
-        self._modes.leave_queue(v)
-        self._swapping.left(v, key)
-        if parts.journal is not None:
-            parts.journal.forget([key])
-        parts.vertices.release(v)
-
-    # -- convergence
-
-    def _idle(self) -> None:
-        parts = self._parts
-        if parts.scheduler.stopped:
-            self._end()
-            return
-        if self._told != parts.last_change:
-            self._told = parts.last_change
-            blocked = len(parts.scheduler.blocked_by)
-            failed = len(self._outcomes.failed)
-            parts.emit(Converged("", failed, blocked, len(parts.vertices)))
-            self._summarize()
-        timeout = parts.options.converged_timeout
-        if timeout >= 0 and not self._waiting:
-            self._waiting = True
-            left = max(0.0, parts.last_change + timeout - parts.now())
-            parts.timers.after(left, self._look)
-
-    def _summarize(self) -> None:
-        """Note for `setpoint status` how things stand."""
-        parts = self._parts
-        if parts.journal is not None:
-            parts.journal.summary(
-                {
-                    "graph": self._swapping.name,
-                    "resources": len(parts.vertices),
-                    "repairs": parts.repairs,
-                    "failed": len(self._outcomes.failed),
-                    "blocked": len(parts.scheduler.blocked_by),
-                    "unfinished": parts.scheduler.active,
-                    "polled": parts.host.watcher.polling,
-                }
-            )
-
-    def _look(self) -> None:
-        """End if nothing has happened for long enough, else wait for the rest of the time."""
-        self._waiting = False
-        parts = self._parts
-        if parts.scheduler.active:
-            return  # `_idle` is called again
-        if parts.now() >= parts.last_change + parts.options.converged_timeout:
-            self._end()
-        else:
-            self._idle()
-
-    def _end(self) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+        parts.listeners = self._listeners
+        return parts
