@@ -153,13 +153,16 @@ class Place:
         lines = (self.plugins / file).read_text().splitlines()
         return f"{file}:{next(n for n, line in enumerate(lines, 1) if text in line)}"
 
+    def argv(self, command: str, *options: str) -> list[str]:
+        """Return a command with the graph file and the state directory, if it takes them."""
+        argv = [str(SETPOINT), command, *options]
+        argv += [str(self.file)] if command in ("run", "apply", "plan", "graph", "check") else []
+        takes_prefix = command in ("run", "apply", "plan", "status")
+        return [*argv, "--prefix", str(self.state)] if takes_prefix else argv
+
     def start(self, command: str, *options: str, before: tuple[str, ...] = ()) -> Running:
-        """Start a command, on the graph file if it takes one; `before` stands in front of it."""
-        takes = {"run": 2, "apply": 2, "plan": 2, "status": 1, "graph": 3, "check": 3}.get(command)
-        argv = [*before, str(SETPOINT), command, *options]
-        argv += [str(self.file)] if takes in (2, 3) else []
-        argv += ["--prefix", str(self.state)] if takes in (1, 2) else []
-        return self.spawn(*argv)
+        """Start a command; `before` stands in front of it."""
+        return self.spawn(*before, *self.argv(command, *options))
 
     def spawn(self, *argv: str) -> Running:
         """Start any program as a command is started."""

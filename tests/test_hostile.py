@@ -69,6 +69,14 @@ RAISING = {
         def look(self):
             return next(iter(()))
         """,
+    "quick that raises": """
+        @property
+        def quick(self):
+            raise RuntimeError("not today")
+
+        def check(self):
+            raise RuntimeError("nor tomorrow")  # here
+        """,
     "async check": """
         async def check(self):
             raise RuntimeError("not today")  # here

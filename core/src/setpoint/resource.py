@@ -181,9 +181,17 @@ async def call(resource: Resource, verb: Callable[..., Any], *args: Any) -> Any:
     """Return what `verb` of `resource` returns: awaited, or from a worker thread if it may block."""
     if inspect.iscoroutinefunction(verb):
         return await verb(*args)
-    if resource.quick:
+    if is_quick(resource):
         return verb(*args)
     return await resource.host.in_thread(verb, *args)
+
+
+def is_quick(resource: Resource) -> bool:
+    """Whether `resource` says that it is quick, which it may find out from its params."""
+    try:
+        return resource.quick
+    except Exception:  # then it is not; its check will tell what is wrong
+        return False
 
 
 def params(kind: type[Resource] | type[Fact]) -> tuple[str, ...]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -88,3 +90,12 @@ def test_every_param_is_explained():
     documented = File.__doc__
     assert all(f"\n    {field}: " in documented for field in File.__struct_fields__[3:])
     assert all(f"Sends `{field}`: " in documented for field in File.Sends.__struct_fields__)
+
+
+@pytest.mark.parametrize("below", ["file/x", "file/x/y", "loop/x", "n" * 300 + "/x"])
+def test_whether_it_is_quick_is_known_whatever_stands_in_its_way(
+    below: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    assert File(f"{tmp_path}/{below}", content="x").quick in (False, True)

@@ -4,7 +4,7 @@ import inspect
 
 from setpoint.engine.parts import Parts
 from setpoint.engine.states import BATCH, GENERAL, QUICK
-from setpoint.resource import DEFAULT, Resource
+from setpoint.resource import DEFAULT, Resource, is_quick
 
 
 class Modes:
@@ -58,7 +58,7 @@ class Modes:
         mode = self._kinds.get(kind)
         if mode is None:
             mode = self._kinds[kind] = self._mode_of(kind)
-        if mode == QUICK and not resource.quick:
+        if mode == QUICK and not is_quick(resource):
             return BATCH
         return mode
 

@@ -46,8 +46,10 @@ def medium(directory: str) -> Medium:
         return known
     try:
         found = _look(directory)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return medium(os.path.dirname(directory.rstrip("/")) or "/")
+    except OSError:  # this user may not look, say: a check will tell, and need not be quick
+        return Medium(local=False, grain=COARSE)
     if len(_media) > 4096:
         _media.clear()
     _media[directory] = found
