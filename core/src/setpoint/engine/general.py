@@ -1,11 +1,10 @@
 """The run of one vertex with all there is to it: brakes, values, wrappers, refresh, time limits.
 
-At most 64 workers, made when they are needed; each takes a vertex from the queue and awaits it. A vertex that need not
-wait for anything costs no task of its own.
+Workers are made when they are needed; each takes a vertex from the queue and awaits it. A vertex that need not wait for
+anything costs no task of its own.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -14,17 +13,15 @@ from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
 from setpoint.engine.outcomes import Outcomes, differences
 from setpoint.engine.parts import Parts
+from setpoint.engine.workers import Workers
 from setpoint.errors import PluginError
 from setpoint.hookspecs import VERBS
 from setpoint.resource import Resource, call, has_refresh
 from setpoint.values import Secret, Values
 
-WORKERS = 64
-TURN = 0.004  # seconds that a worker keeps the loop before others have their turn
-
 
 class General:
-    """Runs vertices one at a time in each of several workers.
+    """Runs vertices, one at a time in each of several workers.
 
     intended: vertices that are about to change something, or have, in the run that is under way.
     """
@@ -34,9 +31,7 @@ class General:
         self.intended: set[int] = set()
         self._buckets: dict[int, Any] = {}
         self._holding: dict[int, tuple[str, ...]] = {}
-        self._queue: deque[int] = deque()
-        self._idle: list[asyncio.Future[None]] = []
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers = Workers(parts, self._work)
 
     # -- before a run
 
@@ -58,33 +53,20 @@ class General:
                 self._modes.let_by(v)
                 return
             self._holding[v] = names
-        self._queue.append(v)
+        self._workers.put(v)
 
     def start(self) -> None:
         """Have workers for what was taken."""
-        wanted = min(len(self._queue), WORKERS)
-        while wanted > 0 and self._idle:
-            waiting = self._idle.pop()
-            if not waiting.done():
-                waiting.set_result(None)
-                wanted -= 1
-        while wanted > 0 and len(self._workers) < WORKERS:
-            task = self._parts.loop.create_task(self._work(), name="setpoint worker")
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
-            wanted -= 1
+        self._workers.start()
 
     def drop_queue(self) -> None:
         """Start none of those that still wait for a worker."""
-        while self._queue:
-            self._parts.scheduler.unstart(self._queue.popleft())
+        for v in self._workers.drop_queue():
+            self._parts.scheduler.unstart(v)
 
     async def close(self) -> None:
         """Cancel what runs, and wait until it is gone."""
-        tasks = list(self._workers)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._workers.close()
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""
@@ -105,23 +87,12 @@ class General:
 
     # -- a run
 
-    async def _work(self) -> None:
-        began = perf_counter()
-        while True:
-            while self._queue:
-                v = self._queue.popleft()
-                try:
-                    await self._run(v)
-                finally:
-                    if v in self._holding:
-                        self._wake(self._parts.semaphores.give(self._holding.pop(v)))
-                if perf_counter() - began > TURN:
-                    await asyncio.sleep(0)
-                    began = perf_counter()
-            waiting: asyncio.Future[None] = self._parts.loop.create_future()
-            self._idle.append(waiting)
-            await waiting
-            began = perf_counter()
+    async def _work(self, v: int) -> None:
+        try:
+            await self._run(v)
+        finally:
+            if v in self._holding:
+                self._wake(self._parts.semaphores.give(self._holding.pop(v)))
 
     async def _run(self, v: int) -> None:
         resource = self._parts.vertices.resource[v]
