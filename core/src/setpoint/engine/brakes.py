@@ -1,6 +1,5 @@
 """What makes a vertex wait although it could run: rate limits, semaphores, and fights."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 
 FIGHT_REPAIRS = 5  # so many repairs of one resource ...
@@ -91,18 +90,17 @@ class Fights:
     """Notices a resource that is repaired again and again because something else changes it back."""
 
     def __init__(self) -> None:
-        self._repairs: dict[int, deque[float]] = {}
+        self._repairs: dict[int, tuple[float, ...]] = {}  # when; the latest only
         self._pause: dict[int, float] = {}
         self._until: dict[int, float] = {}
 
     def repaired(self, v: int, now: float) -> float:
         """Note a repair of `v`. Return for how many seconds to leave it alone; 0 is no fight."""
-        times = self._repairs.setdefault(v, deque(maxlen=FIGHT_REPAIRS))
-        quiet = times and now - times[-1] > 2 * LONGEST_PAUSE
-        if quiet:
+        times = self._repairs.get(v, ())
+        if times and now - times[-1] > 2 * LONGEST_PAUSE:
             self.forget(v)
-            times = self._repairs.setdefault(v, deque(maxlen=FIGHT_REPAIRS))
-        times.append(now)
+            times = ()
+        times = self._repairs[v] = (*times[1 - FIGHT_REPAIRS :], now)
         paused = v in self._pause
         if not paused and (len(times) < FIGHT_REPAIRS or now - times[0] > FIGHT_SECONDS):
             return 0.0

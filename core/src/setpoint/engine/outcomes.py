@@ -45,7 +45,7 @@ class Outcomes:
         """Tell that `v` was not as declared, count the repair, and mark whom it notifies."""
         parts = self._parts
         resource = parts.vertices.resource[v]
-        parts.last_change = parts.now()
+        now = parts.last_change = parts.now()
         if parts.listeners:
             shown = parts.redaction.changes(resource, changes)
             parts.emit(Changed(resource.id, shown, applied, seconds))
@@ -53,8 +53,10 @@ class Outcomes:
             return
         parts.repairs += 1
         if not parts.vertices.pending[v]:
-            self._repaired_again(v)
-        if type(resource).rechecks:
+            self._record(v, "changed")
+            if not resource.rechecks:  # those change of their own accord, and nobody fights them
+                self._repaired_again(v, now)
+        if resource.rechecks:
             for s in parts.vertices.succ[v]:
                 parts.scheduler.mark(s)
 
@@ -149,12 +151,9 @@ class Outcomes:
             self._modes.update(s)
             self._parts.scheduler.mark(s)
 
-    def _repaired_again(self, v: int) -> None:
+    def _repaired_again(self, v: int, now: float) -> None:
         parts = self._parts
-        self._record(v, "changed")
-        if type(parts.vertices.resource[v]).rechecks:
-            return  # it changes of its own accord, not because something else changes it back
-        pause = parts.fights.repaired(v, parts.now())
+        pause = parts.fights.repaired(v, now)
         if pause:
             self._modes.update(v)
             parts.emit(Fighting(parts.key(v), FIGHT_REPAIRS, pause))
@@ -188,6 +187,12 @@ def differences(found: Any, resource: Resource, plugins: "Plugins") -> list[Chan
         PluginError: it is not what a check may return.
 
     """
+    if type(found) is list:
+        for one in found:
+            if type(one) is not Change:
+                break
+        else:
+            return found  # so it is nearly always, and this is half the time of what follows
     shown = type(found).__name__
     if isinstance(found, list):
         wrong = [type(one).__name__ for one in found if not isinstance(one, Change)]

@@ -50,6 +50,8 @@ class Redaction:
     def changes(self, resource: Resource, changes: list[Change]) -> tuple[Change, ...]:
         """Return `changes` of `resource` with every secret in them hidden."""
         tainted = resource.memory.get("tainted", NOTHING)
+        if not (tainted or self._secrets or _have_secrets(changes)):
+            return tuple(changes)
         return tuple(self._change(change, tainted) for change in changes)
 
     def _change(self, change: Change, tainted: frozenset[str]) -> Change:
@@ -62,6 +64,13 @@ class Redaction:
         if isinstance(value, Secret):
             return HIDDEN
         return self.text(value) if isinstance(value, str) else value
+
+
+def _have_secrets(changes: list[Change]) -> bool:
+    for change in changes:  # noqa: SIM110 - a generator takes twice as long
+        if isinstance(change.before, Secret) or isinstance(change.after, Secret):
+            return True
+    return False
 
 
 @cache
