@@ -7,7 +7,7 @@ process begins counts as a change. So whatever dies in between, no listener miss
 A debt has a number: one that was made while its listener was refreshing is newer than the refresh, and stays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import NamedTuple
 
@@ -49,13 +49,16 @@ class Ledger:
             self._debts.setdefault(then, set()).add(first)
         self._intents = self._journal.intents()
 
-    def inherit(self, v: int, key: str) -> None:
-        """Let the new vertex `v` take over what a former process left."""
-        for first in self._debts.pop(key, ()):
-            self._owe(v, first)
-        if key in self._intents:
-            self._intents.discard(key)
-            self.open.add(v)
+    def inherit(self, new: Iterable[tuple[str, int]]) -> None:
+        """Let `new` vertices, each with its id, take over what a former process left."""
+        if not (self._debts or self._intents):
+            return
+        for key, v in new:
+            for first in self._debts.pop(key, ()):
+                self._owe(v, first)
+            if key in self._intents:
+                self._intents.discard(key)
+                self.open.add(v)
 
     def intend(self, v: int) -> None:
         """Note that `v`, whose intent is durable, is about to change something: news for all."""

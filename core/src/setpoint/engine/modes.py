@@ -1,6 +1,7 @@
 """How each vertex is run: on the loop, many to a job in threads, or by the general coroutine."""
 
 import inspect
+from collections.abc import Iterable
 
 from setpoint.engine.parts import Parts
 from setpoint.engine.states import BATCH, GENERAL, QUICK
@@ -12,7 +13,7 @@ class Modes:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._kinds: dict[type[Resource], int] = {}
+        self._kinds: dict[type[Resource], int | None] = {}  # None: its params decide
         self._all = (f":{parts.options.sema}",) if parts.options.sema else ()
         self._general = parts.options.noop or bool(self._all) or self._wrapped()
         self._slow: set[type[Resource]] = set()
@@ -20,6 +21,19 @@ class Modes:
     def update(self, v: int) -> None:
         """Set the mode of `v` anew: what it owes, receives or fights with may have changed."""
         self._parts.vertices.mode[v] = self._mode(v)
+
+    def begin(self, new: Iterable[int]) -> None:
+        """Set the modes of `new` vertices, at once where that of the kind is theirs."""
+        parts, vertices = self._parts, self._parts.vertices
+        kinds = {} if self._general or parts.busy else self._kinds
+        apart = {*vertices.receives, *vertices.senders, *parts.ledger.owed, *parts.ledger.open}
+        for v in new:
+            resource = vertices.resource[v]
+            mode = kinds.get(type(resource)) if resource.meta is DEFAULT else None
+            if mode is None or v in apart:
+                self.update(v)
+            else:
+                vertices.mode[v] = mode
 
     def slow_down(self, kind: type[Resource]) -> None:
         """Run `kind`, which said it was quick and is not, in threads from now on."""
@@ -55,17 +69,19 @@ class Modes:
         if v in parts.fights.fighting or v in parts.ledger.open or id(resource) in parts.busy:
             return GENERAL
         kind = type(resource)
-        mode = self._kinds.get(kind)
+        if kind not in self._kinds:
+            self._kinds[kind] = self._mode_of(kind)
+        mode = self._kinds[kind]
         if mode is None:
-            mode = self._kinds[kind] = self._mode_of(kind)
-        if mode == QUICK and not is_quick(resource):
-            return BATCH
+            return QUICK if is_quick(resource) else BATCH
         return mode
 
-    def _mode_of(self, kind: type[Resource]) -> int:
+    def _mode_of(self, kind: type[Resource]) -> int | None:
         if not is_plain(kind):
             return GENERAL
-        return BATCH if kind in self._slow else QUICK
+        if kind in self._slow or kind.quick is False:
+            return BATCH
+        return QUICK if kind.quick is True else None
 
     def _wrapped(self) -> bool:
         return self._parts.plugins.wraps("check_apply")

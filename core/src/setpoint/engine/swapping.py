@@ -17,7 +17,8 @@ import msgspec
 from setpoint.engine.host import EngineHost
 from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
-from setpoint.engine.states import RERUN, RUN
+from setpoint.engine.redaction import secret_params
+from setpoint.engine.states import GONE, RERUN, RUN
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
 from setpoint.resource import Resource
@@ -111,29 +112,42 @@ class Swapping:
         for key in back:
             vertices.index[key] = v = self._leaving.pop(key)
             self._parts.scheduler.leaving.discard(v)
-        fresh = [self._add(key, graph.resources[key]) for key in found.added if key not in back]
+        fresh = self._add({k: graph.resources[k] for k in found.added if k not in back})
+        watched = self._watches.expect(fresh)
         asked = vertices.senders.keys()
         if found.shape:
-            vertices.connect(graph, ranks)
-            self._parts.scheduler.reorder(self._watches.armed)
-            for v in vertices.index.values():
-                self._modes.update(v)
+            self._connect(graph, ranks)
+            self._modes.begin(fresh)
         for key in (*found.changed, *back):
             self._change(vertices.index[key], graph.resources[key])
         for v in vertices.senders.keys() - asked:  # what it sent before may be old
             self._parts.scheduler.mark(v)
-        for v in fresh:
+        for v in watched:
             self._watches.begin(v)
         for key, v in going:  # last, because the engine may be idle when they are gone
             self._leaving[key] = v
             self._parts.scheduler.leave(v)
 
-    def _add(self, key: str, resource: Resource) -> int:
-        v = self._parts.vertices.add(key, resource)
-        self._watches.expect(v)
-        self._parts.ledger.inherit(v, key)
-        self._parts.scheduler.active += 1
-        return v
+    def _add(self, resources: Mapping[str, Resource]) -> list[int]:
+        """Make vertices of new `resources`."""
+        parts = self._parts
+        fresh = parts.vertices.add(resources)
+        kinds = set(map(type, resources.values()))
+        for resource in resources.values() if any(map(secret_params, kinds)) else ():
+            parts.redaction.declare(resource)
+        parts.ledger.inherit(zip(resources, fresh, strict=True))
+        parts.scheduler.active += len(fresh)
+        return fresh
+
+    def _connect(self, graph: Graph, ranks: Mapping[str, int]) -> None:
+        """Take over the edges of `graph`, and what travels along."""
+        vertices = self._parts.vertices
+        before = {*vertices.receives, *vertices.senders}
+        vertices.connect(graph, ranks)
+        self._parts.scheduler.reorder(self._watches.armed)
+        for v in before ^ {*vertices.receives, *vertices.senders}:
+            if vertices.state[v] != GONE:
+                self._modes.update(v)
 
     def _change(self, v: int, new: Resource) -> None:
         """Give the resource of `v` the params of `new`, now or after the run that is under way."""

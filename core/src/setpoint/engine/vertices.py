@@ -14,7 +14,7 @@ from setpoint.resource import Resource
 from setpoint.values import Ref, Text
 
 Check = Callable[[Any], Any]
-NOBODY: Any = None  # in the place of the resource of a vertex that left
+NOBODY: Any = None  # in the place of what a vertex that left, or is about to come, does not have
 
 
 class Vertices:
@@ -50,27 +50,32 @@ class Vertices:
     def __len__(self) -> int:
         return len(self.index)
 
-    def add(self, key: str, resource: Resource) -> int:
-        """Return the vertex that now holds `resource`; it is dirty, pending, and waits for its watch."""
-        if self._free:
-            v = self._free.pop()
+    def add(self, resources: Mapping[str, Resource]) -> list[int]:
+        """Return the vertices that now hold `resources`; each is dirty, pending, and waits."""
+        reused = [self._free.pop() for _ in range(min(len(self._free), len(resources)))]
+        first, more = len(self.resource), len(resources) - len(reused)
+        added = [*reused, *range(first, first + more)]
+        self._grow(more)
+        for v, resource in zip(added, resources.values(), strict=True):
             self.resource[v] = resource
+            self.check[v] = type(resource).check
+        for v in reused:
             self.waiting[v], self.pending[v] = 1, 1
             self.state[v], self.mode[v] = DIRTY, GENERAL
-        else:
-            v = len(self.resource)
-            self.resource.append(resource)
-            self.check.append(type(resource).check)
-            self.pred.append(())
-            self.succ.append(())
-            self.rank.append(v)
-            self.waiting.append(1)
-            self.pending.append(1)
-            self.state.append(DIRTY)
-            self.mode.append(GENERAL)
-        self.check[v] = type(resource).check
-        self.index[key] = v
-        return v
+        self.index.update(zip(resources, added, strict=True))
+        return added
+
+    def _grow(self, more: int) -> None:
+        """Make room for `more` vertices, all of them as new ones are."""
+        self.resource += [NOBODY] * more
+        self.check += [NOBODY] * more
+        self.pred += [()] * more
+        self.succ += [()] * more
+        self.rank += [0] * more
+        self.waiting += [1] * more
+        self.pending += bytes((1,)) * more
+        self.state += bytes((DIRTY,)) * more
+        self.mode += bytes((GENERAL,)) * more
 
     def remove(self, key: str) -> int:
         """Take `key` out of the graph; its vertex, which is returned, is kept until `release`."""
@@ -100,8 +105,10 @@ class Vertices:
             pred[b].append(a)
         for key, v in index.items():
             self.rank[v] = ranks[key]
-            self.pred[v] = tuple(pred[v]) if v in pred else ()
-            self.succ[v] = tuple(succ[v]) if v in succ else ()
+            self.pred[v] = self.succ[v] = ()
+        for of, found in ((self.pred, pred), (self.succ, succ)):
+            for v, others in found.items():
+                of[v] = tuple(others)
         self._travels(graph.edges.values(), graph.receives)
 
     def _travels(
@@ -140,7 +147,7 @@ class Vertices:
             if pending[v]:
                 count = 0 if armed(v) else 1
                 for p in self.pred[v]:
-                    if pending[p] and (p, v) not in excused:
+                    if pending[p] and not (excused and (p, v) in excused):
                         count += 1
                 self.waiting[v] = count
                 if not count and self.state[v] == DIRTY:

@@ -1,7 +1,7 @@
 """Watches of vertices: begun before the first check, begun anew when they fail."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -33,15 +33,24 @@ class Watches:
         self._timers: dict[int, Timer] = {}
         self._pauses: dict[int, float] = {}
         self._unarmed: set[int] = set()
+        self._watched: dict[type[Resource], bool] = {}
         self.failed: dict[int, str] = {}
 
     def armed(self, v: int) -> bool:
         """Whether the watch of `v` has begun, or is not waited for any more."""
         return v not in self._unarmed
 
-    def expect(self, v: int) -> None:
-        """Note that the new vertex `v` is not to be checked before `begin` has had its effect."""
-        self._unarmed.add(v)
+    def expect(self, new: Iterable[int]) -> list[int]:
+        """Return which of the `new` vertices `begin` is to be called for.
+
+        They are not checked before that has had its effect. Of the others nobody says when to look.
+        """
+        if not self._parts.options.watch:
+            return []
+        resources = self._parts.vertices.resource
+        expected = [v for v in new if self._says_when(resources[v])]
+        self._unarmed.update(expected)
+        return expected
 
     def begin(self, v: int) -> None:
         """Begin the watch of the new vertex `v`, and arm it when that has happened."""
@@ -70,15 +79,22 @@ class Watches:
     def _begin(self, v: int) -> None:
         parts = self._parts
         resource = parts.vertices.resource[v]
-        if not parts.options.watch:
+        if not (parts.options.watch and self._says_when(resource)):
             self._arm(v)
         elif resource.meta.poll:
             self._poll(v, resource.meta.poll)
             self._arm(v)
-        elif type(resource).watch is Resource.watch and not parts.plugins.wraps("watch"):
-            self._arm(v)
         else:
             self._watch(v, resource)
+
+    def _says_when(self, resource: Resource) -> bool:
+        """Whether something says when to look at `resource`: its watch, a wrapper, or a timer."""
+        kind = type(resource)
+        known = self._watched.get(kind)
+        if known is None:
+            wrapped = self._parts.plugins.wraps("watch")
+            known = self._watched[kind] = wrapped or kind.watch is not Resource.watch
+        return known or resource.meta.poll > 0
 
     def _watch(self, v: int, resource: Resource) -> None:
         try:
