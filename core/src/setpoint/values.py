@@ -7,6 +7,7 @@ import msgspec
 
 T = TypeVar("T")
 HIDDEN = "(secret)"
+SHORTEST = 4  # a shorter secret is not looked for within text: it would hide half of every message
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +54,45 @@ class Secret(Generic[T]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a secret is not written out with pickle")
+
+
+class Secrets:
+    """Secrets that are known, so that they can be taken out of text."""
+
+    def __init__(self) -> None:
+        self._forms: dict[str, None] = {}  # what is looked for, the longest first
+
+    def learn(self, value: Any) -> None:
+        """Remember `value`, a secret or what is in one: text, or what is text when it is printed.
+
+        Its lines are remembered too, and how `repr` writes each; nothing shorter than `SHORTEST`.
+        """
+        text = str(reveal(value))
+        lines = {text, *text.splitlines()}
+        forms = lines | {repr(line)[1:-1] for line in lines}
+        new = [form for form in forms if len(form) >= SHORTEST and form not in self._forms]
+        if new:
+            known = sorted((*self._forms, *new), key=len, reverse=True)
+            self._forms = dict.fromkeys(known)  # at once: other threads look through it
+
+    def text(self, text: str) -> str:
+        """Return `text` with each secret in it replaced."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
+
+    def are_in(self, value: Any) -> bool:
+        """Whether one of them is in `value`, or in what is shown of it."""
+        if not self._forms or value is None or isinstance(value, bool):
+            return False
+        try:
+            shown = (
+                f"{value.decode(errors='replace') if isinstance(value, bytes) else value}{value!r}"
+            )
+        except Exception:  # a value of a plugin may be as broken as the plugin
+            return False
+        return self.text(shown) != shown
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

@@ -12,7 +12,10 @@ import msgspec
 from setpoint.cli.installed import installed
 from setpoint.cli.options import COLOR, FILES, JSON, PREFIX, load
 from setpoint.cli.screen import harmless
+from setpoint.cli.unhandled import told_without
 from setpoint.cli.words import shown
+from setpoint.engine.redaction import Redaction
+from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.plan import Plan, Step, Trouble, plan
 from setpoint.values import HIDDEN, Change
@@ -57,9 +60,15 @@ def command(
 def _plan(files: tuple[str, ...], prefix: str | None) -> Plan:
     graph, host = load(files), Host(state=prefix)
     try:
-        return asyncio.run(plan(graph, plugins=installed(), host=host))
+        return asyncio.run(_planned(graph, host))
     finally:
         host.close()
+
+
+async def _planned(graph: Graph, host: Host) -> Plan:
+    redaction = Redaction()
+    asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
+    return await plan(graph, plugins=installed(), host=host, redaction=redaction)
 
 
 def document(found: Plan) -> str:

@@ -65,6 +65,10 @@ class Report:
         what = f", waiting for {_some(running)}; once more cancels" if running else ""
         self.tell(f"stopping{what}")
 
+    def without_secrets(self, text: str) -> str:
+        """Return `text` with each secret in it replaced that the engine knows."""
+        return self._engine.without_secrets(text) if self._engine is not None else text
+
     def warn(self, text: str) -> None:
         """Say something that a person should know."""
         self._screen.show(Line(text, "warning"))
@@ -148,7 +152,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say `record`."""
-        text = self.format(record)
+        text = self._report.without_secrets(self.format(record))
         (self._report.error if record.levelno >= logging.ERROR else self._report.warn)(text)
 
 

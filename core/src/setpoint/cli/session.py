@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 from setpoint import graphfile
 from setpoint.cli.installed import installed
 from setpoint.cli.report import Report
+from setpoint.cli.unhandled import told_without
 from setpoint.engine import Engine, Options
 from setpoint.errors import PluginError, SetpointError
 from setpoint.graph import Graph
@@ -90,6 +91,8 @@ class Session:
 
         """
         began = time.monotonic()
+        handler = told_without(self._engine.without_secrets)
+        asyncio.get_running_loop().set_exception_handler(handler)
         with self._report.about(self._engine), self._signalled(), self._limited():
             following = self._follow() if self._settings.follow else None
             try:

@@ -26,7 +26,7 @@ def build(declarations: Declarations, plugins: "Plugins") -> Graph:
         building = _Building(declarations, plugins)
         building.make_resources()
         edges = building.edges()
-    declarations.refuse(building.problems)
+    declarations.refuse(map(building.without_secrets, building.problems))
     graph = building.graph
     for edge in edges:
         graph.connect(edge)
@@ -93,6 +93,12 @@ class _Building:
         except CycleError as error:
             self.problems.append(self._cycle(error))
         return edges
+
+    def without_secrets(self, problem: Problem) -> Problem:
+        """Return `problem` without the line if there is a secret in it, and none in the message."""
+        secrets = self.instances.secrets
+        line = "" if secrets.are_in(problem.line) else problem.line
+        return problem._replace(message=secrets.text(problem.message), line=line)
 
     def _cycle(self, error: CycleError) -> Problem:
         """Return the problem, at the first of the edges that is written somewhere."""

@@ -7,10 +7,10 @@ import msgspec
 
 from setpoint.declarations.model import WORDS, Declaration, shown
 from setpoint.declarations.params import META, Param, Schema
-from setpoint.declarations.written import key_at, value_at
+from setpoint.declarations.written import key_at, scalars, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
 from setpoint.resource import DEFAULT, Meta, Resource
-from setpoint.values import Ref, Text
+from setpoint.values import Ref, Secrets, Text
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -25,12 +25,14 @@ class Instances:
 
     Attributes:
         received: id to the params whose values come from other resources.
+        secrets: what is written for params that are secret.
 
     """
 
     def __init__(self, plugins: "Plugins", problems: list[Problem]) -> None:
         self.plugins, self.problems = plugins, problems
         self.received: dict[str, dict[str, Ref | Text]] = {}
+        self.secrets = Secrets()
         self._schemas: dict[str, Schema | None] = {}
         self._missing: dict[str, str] = {}  # why there is no such schema
         self._metas: dict[tuple[Any, ...], Meta] = {}
@@ -145,6 +147,9 @@ class Instances:
         if value is msgspec.UNSET:
             return
         at = value_at(tree, param.name, declaration.at)
+        if param.secret:
+            for text in scalars(value):
+                self.secrets.learn(text)
         if isinstance(value, (dict, list, Ref, Text)) and _receives(value):
             rule = f"{prefix}{param.name} cannot receive a value within a list, a map or meta"
             self._report(declaration, at, f"{rule}; only a whole param can, or text in it")

@@ -6,7 +6,7 @@ those with a problem are ever made a line and a column.
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, TypeVar
@@ -96,6 +96,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """Yield what is written in `value` that is neither a list nor a map."""
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from scalars(inner)
+    else:
+        yield value
 
 
 class Source:

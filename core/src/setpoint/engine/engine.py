@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from setpoint.engine.events import Event, Swapped
 from setpoint.engine.parts import Options, Parts
+from setpoint.engine.redaction import Redaction
 from setpoint.engine.run import Result, Run
 from setpoint.graph import Graph
 from setpoint.host import Host
@@ -42,6 +43,7 @@ class Engine:
         self._options = options or Options()
         self._journal = Journal(self._host.root, self._host.clock) if durable else None
         self._listeners: list[Callable[[Event], None]] = []
+        self._redaction = Redaction()
         self._running: Run | None = None
 
     def listen(self, listener: Callable[[Event], None]) -> None:
@@ -72,6 +74,10 @@ class Engine:
         finally:
             if self._journal is not None:
                 self._journal.close()
+
+    def without_secrets(self, text: str) -> str:
+        """Return `text`, of a log say, with each secret in it replaced that has passed through."""
+        return self._redaction.text(text)
 
     def swap(self, graph: Graph) -> Swapped:
         """Run `graph` from now on; what is the same in both goes on undisturbed.
@@ -117,5 +123,5 @@ class Engine:
             options=self._options,
             loop=asyncio.get_running_loop(),
         )
-        parts.listeners = self._listeners
+        parts.listeners, parts.redaction = self._listeners, self._redaction
         return parts

@@ -8,7 +8,7 @@ import msgspec
 from setpoint.engine.vertices import Vertices
 from setpoint.errors import SetpointError
 from setpoint.resource import Resource
-from setpoint.values import Ref, Secret, Text, Values, reveal, takes_secrets
+from setpoint.values import Ref, Secret, Text, reveal, takes_secrets
 
 
 class NoValueError(Exception):
@@ -37,9 +37,8 @@ class Exchange:
         """Take over what was sent before this process began."""
         self._sent = {key: dict(values) for key, values in sent.items()}
 
-    def deliver(self, key: str, values: Values) -> set[str]:
-        """Keep what the resource `key` sends now; return the fields that differ from before."""
-        new = {name: getattr(values, name) for name in values.__struct_fields__}
+    def deliver(self, key: str, new: dict[str, Any]) -> set[str]:
+        """Keep what the resource `key` sends now, by field; return the fields that differ."""
         old = self._sent.get(key, {})
         self._sent[key] = new
         return {name for name, value in new.items() if name not in old or old[name] != value}

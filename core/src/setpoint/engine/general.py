@@ -17,7 +17,7 @@ from setpoint.engine.workers import Workers
 from setpoint.errors import PluginError
 from setpoint.hookspecs import VERBS
 from setpoint.resource import Resource, call, has_refresh
-from setpoint.values import Secret, Values
+from setpoint.values import Values
 
 
 class General:
@@ -174,10 +174,7 @@ class General:
         if not isinstance(values, Values):
             blamed = parts.plugins.blame(type(resource))
             raise PluginError(blamed, f"send of {resource} returned {type(values).__name__}")
-        for value in (getattr(values, name) for name in values.__struct_fields__):
-            if isinstance(value, Secret):
-                parts.redaction.learn(value)
-        different = parts.exchange.deliver(resource.id, values)
+        different = parts.exchange.deliver(resource.id, parts.redaction.sealed(values))
         if different:
             self._keep(resource.id)
             for s in parts.exchange.readers(v, resource.id, different):

@@ -1,12 +1,14 @@
 """The host that an engine gives to its resources: this machine, and what only an engine knows."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from setpoint.engine.events import Progress
+from setpoint.engine.redaction import SafeLog
 from setpoint.host import Host
 from setpoint.values import Change
 
@@ -46,6 +48,10 @@ class EngineHost(Host):
             for key, v in list(vertices.index.items())
             if key.startswith(kind + " ")
         }
+
+    def log(self, resource: "Resource") -> logging.LoggerAdapter[logging.Logger]:
+        """Return a logger whose records carry the resource they are about, and no secret."""
+        return SafeLog(super().log(resource), self._parts.redaction)
 
     def progress(self, resource: "Resource", text: str) -> None:
         """Emit `text` as an event; may be called from any thread."""

@@ -1,38 +1,20 @@
 """Keeps secrets out of what people and programs get to see."""
 
+import logging
+import traceback
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from setpoint.resource import Resource
-from setpoint.values import HIDDEN, Change, Secret, takes_secrets
+from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, takes_secrets
 
 NOTHING: frozenset[str] = frozenset()
 
-SHORTEST = 4  # a shorter secret is not looked for within text: it would hide half of every message
 
-
-class Redaction:
-    """Knows the secrets that have passed through an engine, and takes them out of text."""
-
-    def __init__(self) -> None:
-        self._secrets: set[str] = set()
-
-    def learn(self, value: Any) -> None:
-        """Remember the secret `value`: text, or what is text when it is printed."""
-        if isinstance(value, Secret):
-            value = value.reveal()
-        for line in (str(value), *str(value).splitlines()):
-            if len(line) >= SHORTEST:
-                self._secrets.add(line)
-
-    def text(self, text: str) -> str:
-        """Return `text` with each secret in it replaced."""
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, HIDDEN)
-        return text
+class Redaction(Secrets):
+    """Knows the secrets that have passed through an engine, and whose params hold them."""
 
     def declare(self, resource: Resource) -> None:
         """Remember the secrets that are declared for `resource`."""
@@ -47,10 +29,18 @@ class Redaction:
         memory = resource.memory
         memory["tainted"] = memory.get("tainted", NOTHING) | {param}
 
+    def forget_all_but_secrets(self, resource: Resource) -> None:
+        """Let `resource`, whose params have changed, remember no more than which are secret."""
+        tainted = resource.memory.get("tainted", NOTHING)
+        resource.memory.clear()
+        if tainted:
+            resource.memory["tainted"] = tainted
+        self.declare(resource)
+
     def changes(self, resource: Resource, changes: list[Change]) -> tuple[Change, ...]:
         """Return `changes` of `resource` with every secret in them hidden."""
         tainted = resource.memory.get("tainted", NOTHING)
-        if not (tainted or self._secrets or _have_secrets(changes)):
+        if not (tainted or self._forms or _have_secrets(changes)):
             return tuple(changes)
         return tuple(self._change(change, tainted) for change in changes)
 
@@ -61,9 +51,36 @@ class Redaction:
         return Change(change.attribute, self._value(change.before), self._value(change.after))
 
     def _value(self, value: Any) -> Any:
-        if isinstance(value, Secret):
-            return HIDDEN
-        return self.text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return self.text(value)
+        return HIDDEN if isinstance(value, Secret) or self.are_in(value) else value
+
+    def sealed(self, values: Values) -> dict[str, Any]:
+        """Return what is sent, field to value; what has a known secret in it has become one."""
+        sent = {name: getattr(values, name) for name in values.__struct_fields__}
+        for name, value in sent.items():
+            if isinstance(value, Secret):
+                self.learn(value)
+            elif self.are_in(value):
+                sent[name] = Secret(value)
+        return sent
+
+
+class SafeLog(logging.LoggerAdapter[logging.Logger]):
+    """Logs as `adapter` does, but records as whole text, so that no secret is left in a part."""
+
+    def __init__(self, adapter: logging.LoggerAdapter[logging.Logger], secrets: Secrets) -> None:
+        super().__init__(adapter.logger, adapter.extra)
+        self._secrets = secrets
+
+    def log(self, level: int, msg: object, *args: object, **given: Any) -> None:
+        """Log `msg % args` with each secret in it replaced."""
+        if not self.isEnabledFor(level):
+            return
+        text = str(msg) % args if args else str(msg)
+        if given.pop("exc_info", None):
+            text += f"\n{traceback.format_exc()}"
+        super().log(level, "%s", self._secrets.text(text), **given)
 
 
 def _have_secrets(changes: list[Change]) -> bool:

@@ -168,8 +168,7 @@ class Swapping:
         for field in changed:
             setattr(live, field, getattr(new, field))
         if changed != {"meta"}:
-            live.memory.clear()
-            self._parts.redaction.declare(live)
+            self._parts.redaction.forget_all_but_secrets(live)
         self._modes.update(v)
         if "meta" in changed or live.meta.rewatch or changed & rewatched(type(live)):
             self._watches.restart(v)

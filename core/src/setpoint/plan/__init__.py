@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from setpoint.engine.redaction import Redaction
 from setpoint.graph import Edge, Graph
 from setpoint.plan.checking import Checking
 from setpoint.resource import has_refresh
@@ -85,15 +86,19 @@ class Plan(msgspec.Struct, frozen=True):
         return any(not trouble.after for trouble in self.troubles)
 
 
-async def plan(graph: Graph, *, plugins: "Plugins", host: "Host") -> Plan:
+async def plan(
+    graph: Graph, *, plugins: "Plugins", host: "Host", redaction: Redaction | None = None
+) -> Plan:
     """Return what a run of `graph` would change; its resources belong to the plan from now on.
+
+    `redaction` gets to know the secrets that it comes across.
 
     Raises:
         CycleError: the edges of the graph close a circle.
 
     """
     ranks = graph.order()
-    checking = Checking(graph, plugins, host)
+    checking = Checking(graph, plugins, host, redaction or Redaction())
     for _, level in groupby(sorted(ranks, key=ranks.__getitem__), ranks.__getitem__):
         await checking.look_at(list(level))
     after, refreshes = _follow(graph, checking.differing)

@@ -1,6 +1,7 @@
 """Checks of all resources of a graph that change nothing, not even the state directory."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,11 @@ from setpoint.engine.exchange import fitting
 from setpoint.engine.general import was_cancelled
 from setpoint.engine.modes import is_plain
 from setpoint.engine.outcomes import differences, explain
-from setpoint.engine.redaction import Redaction
+from setpoint.engine.redaction import Redaction, SafeLog
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Resource, call
-from setpoint.values import Change, Ref, Secret, Text
+from setpoint.values import Change, Ref, Secret, Secrets, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +33,11 @@ AT_ONCE = 64  # other checks at the same time
 class _PlanHost(Host):
     """A host on which a graph can be looked at, and no directory is made."""
 
-    def __init__(self, base: Host, graph: Graph) -> None:
+    def __init__(self, base: Host, graph: Graph, secrets: Secrets) -> None:
         self.root, self.clock = base.root, base.clock
         self.watcher, self.files = base.watcher, base.files
         self._base = base
-        self._resources = graph.resources
+        self._resources, self._secrets = graph.resources, secrets
 
     @cached_property
     def processes(self) -> "Processes":
@@ -46,6 +47,10 @@ class _PlanHost(Host):
     def state_directory(self, resource: Resource) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""
         return self.state_path(resource)
+
+    def log(self, resource: Resource) -> "logging.LoggerAdapter[logging.Logger]":
+        """Return a logger whose records carry the resource they are about, and no secret."""
+        return SafeLog(super().log(resource), self._secrets)
 
     def peers(self, kind: str) -> Mapping[str, Resource]:
         """Return the resources of `kind` in the graph, by name."""
@@ -60,16 +65,16 @@ class Checking:
     pending: id to its params that are known while running, with what sends them.
     """
 
-    def __init__(self, graph: Graph, plugins: "Plugins", host: Host) -> None:
+    def __init__(self, graph: Graph, plugins: "Plugins", host: Host, redaction: Redaction) -> None:
         self._graph, self._plugins = graph, plugins
         self.found: dict[str, tuple[Change, ...]] = {}
         self.errors: dict[str, str] = {}
         self.pending: dict[str, dict[str, str]] = {}
         self._senders = {ref.sender for ref in _all_refs(graph)}
         self._sent: dict[Ref, Any] = {}
-        self._redaction = Redaction()
+        self._redaction = redaction
         self._slots = asyncio.Semaphore(AT_ONCE)
-        host = _PlanHost(host, graph)
+        host = _PlanHost(host, graph, self._redaction)
         for resource in graph.resources.values():
             resource._host = host
             self._redaction.declare(resource)
