@@ -3,7 +3,9 @@
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -11,6 +13,7 @@ Work = Callable[[], object]
 
 FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432  # on every architecture
 SET_STRING, CREATE = 1, 6
+SHARED, SMALL = "/dev/shm", 1 << 28  # where a container has 64 MiB; a machine has much more
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -22,19 +25,20 @@ def as_child() -> Callable[[Work], str]:
 
 
 @pytest.fixture
-def on_small_disk() -> Callable[[Work, str], str]:
-    """Return a function that returns what `work` says where "/" is an empty disk of `size`.
+def on_small_disk() -> Callable[[Work, int], str]:
+    """Return a function that returns what `work` says where "/" is empty, with room for `size` bytes.
 
     There are no modules on it: what `work` needs is to be imported before.
     """
 
-    def run(work: Work, size: str) -> str:
+    def run(work: Work, size: int) -> str:
         def moved() -> object:
-            os.fchdir(small_disk(size))
+            os.fchdir(disk)
             os.chroot(".")
             return work()
 
-        return said_by_child(moved)
+        with small_disk(size) as disk:
+            return said_by_child(moved)
 
     return run
 
@@ -58,15 +62,41 @@ def said_by_child(work: Work) -> str:
         os.waitpid(pid, 0)
 
 
-def small_disk(size: str) -> int:
+@contextmanager
+def small_disk(size: int) -> Iterator[int]:
+    """Yield a descriptor of the top of such a disk."""
+    with ExitStack() as stack:
+        try:
+            disk = detached_disk(size)
+        except OSError:  # a container that may mount nothing; what it has in /dev/shm is its own
+            disk = os.open(stack.enter_context(corner_of(SHARED, size)), os.O_RDONLY)
+        stack.callback(os.close, disk)
+        yield disk
+
+
+def detached_disk(size: int) -> int:
     """Return a descriptor of a tmpfs that is mounted nowhere: it goes when that is closed.
 
     Needs no namespace and no mount point; nobody else sees it. Source: fsopen(2), fsmount(2).
     """
     disk = done(libc.syscall(FSOPEN, b"tmpfs", 0))
-    done(libc.syscall(FSCONFIG, disk, SET_STRING, b"size", size.encode(), 0))
-    done(libc.syscall(FSCONFIG, disk, CREATE, None, None, 0))
-    return done(libc.syscall(FSMOUNT, disk, 0, 0))
+    try:
+        done(libc.syscall(FSCONFIG, disk, SET_STRING, b"size", str(size).encode(), 0))
+        done(libc.syscall(FSCONFIG, disk, CREATE, None, None, 0))
+        return done(libc.syscall(FSMOUNT, disk, 0, 0))
+    finally:
+        os.close(disk)
+
+
+@contextmanager
+def corner_of(disk: str, size: int) -> Iterator[str]:
+    """Yield a directory on `disk`, all room of which is taken but `size` bytes."""
+    found = os.statvfs(disk)
+    room = found.f_bavail * found.f_frsize
+    assert size < room < SMALL, f"{disk} has {room} bytes left: too few, or somebody else's"
+    with tempfile.TemporaryFile(dir=disk) as file, tempfile.TemporaryDirectory(dir=disk) as corner:
+        os.posix_fallocate(file.fileno(), 0, room - size)
+        yield corner
 
 
 def done(result: int) -> int:

@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(on_small_disk):
             files.write("/file", (b"x" * 1000 for _ in range(200)))
         return files.names("/"), os.listdir("/"), files.read("/file")
 
-    assert on_small_disk(work, "64k") == "(['file'], ['file'], b'old')"
+    assert on_small_disk(work, 1 << 16) == "(['file'], ['file'], b'old')"
 
 
 @pytest.mark.root

@@ -101,7 +101,7 @@ def test_programs_get_a_document_with_percent_and_bytes(herd: "Herd", pause: Inv
     result = pause(f"^{herd.name}", "--json")
     (row,) = json.loads(result.stdout)["paused"]
     assert (row["pid"], row["name"]) == (busy, herd.name)
-    assert row["cpu"] > 10
+    assert row["cpu"] > 1  # a fraction would be less, however busy the machine is
     assert row["memory"] > 2**16
 
 
