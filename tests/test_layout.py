@@ -20,8 +20,9 @@ ORDER = (
     " host journal graph plugins declarations graphfile engine plan cli"
 ).split()
 ENGINE = (
-    "states events timers threads brakes redaction vertices runners standing scheduler exchange ledger parts modes outcomes"
-    " quick batches general host watches swapping watchdog run engine"
+    "states events timers threads brakes redaction vertices runners standing scheduler exchange"
+    " ledger parts modes outcomes quick batches workers general host watches swapping watchdog run"
+    " engine"
 ).split()
 
 
