@@ -7,14 +7,33 @@ left behind has a name that tells so, and goes when something is next written in
 
 import os
 import stat
-import time
 from collections.abc import Iterable
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from setpoint.errors import Refused
-from setpoint.paths import Place, is_guarded, open_path
-from setpoint.replacing import adorn, fill, kept_mode, put, refuse_borrowed, replaced, take_over
+from setpoint.paths import (
+    READ,
+    Place,
+    is_guarded,
+    look_behind,
+    open_behind,
+    open_path,
+    refuse_special,
+)
+from setpoint.replacing import (
+    NEW,
+    adorn,
+    fill,
+    is_ours,
+    kept_mode,
+    put,
+    refuse_borrowed,
+    replaced,
+    take_over,
+    write_at_once,
+)
 from setpoint.temporaries import is_temporary, remove_leftovers, temporary_name
 
 if TYPE_CHECKING:
@@ -23,9 +42,6 @@ if TYPE_CHECKING:
 GUARDED_FOR = 0.1  # seconds that a look at the owners of a directory is good for: one batch
 MOST_DIRECTORIES = 4096  # remembered; then all are forgotten, which costs one look each
 CHUNK = 1 << 18  # bytes that are read at once
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 
 Path = str | os.PathLike[str]
 
@@ -63,40 +79,43 @@ class Files:
         """
         try:
             if follow:
-                return _look_behind(os.fspath(path))
+                return look_behind(os.fspath(path))
             with self._place(path) as place:
                 return place.look()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def open(self, path: Path, *, follow: bool = False) -> int:
+    def open(self, path: Path, *, follow: bool = False, known: os.stat_result | None = None) -> int:
         """Return a descriptor to read the regular file at `path` from; close it.
 
         Args:
             path: the file.
             follow: if it is a symlink that root or this process owns, take what it leads to.
+            known: the status of what is there, if that was just looked at: saves a look.
 
         Raises:
             Refused: it is something else; a device is not opened.
 
         """
         if follow:
-            return _open_behind(os.fspath(path))
+            return open_behind(os.fspath(path))
         with self._place(path) as place:
-            _refuse_special(path, place.look())
-            fd = place.open(_READ)
+            refuse_special(path, known or place.look())
+            fd = place.open(READ)
         try:
-            _refuse_special(path, os.fstat(fd))  # what was looked at may have been swapped
+            refuse_special(path, os.fstat(fd))  # what was looked at may have been swapped
         except Refused:
             os.close(fd)
             raise
         return fd
 
-    def read(self, path: Path) -> bytes:
-        """Return all that the regular file at `path` holds; raises what `open` does."""
-        fd = self.open(path)
+    def read(self, path: Path, *, known: os.stat_result | None = None) -> bytes:
+        """Return all that the regular file at `path` holds; as `open`, also what that raises."""
+        fd = self.open(path, known=known)
         try:
-            return b"".join(chunks(fd))
+            size = os.fstat(fd).st_size
+            data = os.read(fd, size + 1)  # one more than there should be: it would tell of more
+            return data if len(data) == size else b"".join((data, *chunks(fd)))
         finally:
             os.close(fd)
 
@@ -126,7 +145,7 @@ class Files:
         mode: int | None = None,
         owner: int = -1,
         group: int = -1,
-        keep: bool = False,
+        keep: bool | os.stat_result = False,
         fsync: bool = False,
     ) -> os.stat_result | None:
         """Put a file that holds `data` at `path`; a file or link that was there goes.
@@ -137,19 +156,29 @@ class Files:
             mode: its permission bits; None as the umask has it.
             owner: its user; -1 is this process's.
             group: its group; -1 is this process's, or the directory's if that is set-gid.
-            keep: what is not given, and the extended attributes, are those of the file it replaces.
+            keep: what is not given, and the extended attributes, are those of the file it replaces;
+                the status of that file, if it was just looked at, saves a look.
             fsync: return only when it would survive that the power goes.
 
         Returns:
             Its status, now that it is there; None if somebody wrote to it meanwhile.
 
         """
+        path = os.fspath(path)
+        parent = path[: path.rfind("/") + 1]
+        if (
+            (mode is not None and owner == group == -1 and not fsync and type(data) is bytes)
+            and (keep is False or (keep is not True and is_ours(keep)))
+            and parent in self._cleaned
+            and self._guarded.get(parent, 0.0) > monotonic()
+        ):
+            return write_at_once(path, parent + temporary_name(), data, mode, keep or None)
         with self._place(path) as place:
             old = replaced(place) if keep else None
             if old is not None and mode is None:
                 mode = kept_mode(old)
             temporary = self._temporary(place)
-            fd = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
+            fd = os.open(temporary, NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
             try:
                 fill(fd, data)
                 if old is not None:
@@ -236,7 +265,7 @@ class Files:
         path = os.fspath(path)
         parent, slash, name = path.rpartition("/")
         parent += slash
-        if self._guarded.get(parent, 0.0) > time.monotonic() or self._is_guarded(parent):
+        if self._guarded.get(parent, 0.0) > monotonic() or self._is_guarded(parent):
             return Place(path, parent, parent)
         return Place(name, parent, "", open_path(parent, os.O_DIRECTORY))
 
@@ -248,7 +277,7 @@ class Files:
             return False
         if len(self._guarded) >= MOST_DIRECTORIES:
             self._guarded.clear()
-        self._guarded[directory] = time.monotonic() + GUARDED_FOR
+        self._guarded[directory] = monotonic() + GUARDED_FOR
         return True
 
     def _temporary(self, place: Place) -> str:
@@ -266,28 +295,3 @@ def chunks(fd: int) -> Iterable[bytes]:
     """Yield what is left to read from `fd`, `CHUNK` bytes at a time."""
     while piece := os.read(fd, CHUNK):
         yield piece
-
-
-def _refuse_special(path: object, found: os.stat_result) -> None:
-    """Refuse what is no regular file: to open a device may move something."""
-    if not stat.S_ISREG(found.st_mode):
-        raise Refused(f"{path} is not a regular file")
-
-
-def _open_behind(path: str) -> int:
-    """Open what `path` names to read it, links followed."""
-    fd = open_path(path)
-    try:
-        _refuse_special(path, os.fstat(fd))
-        return os.open(f"/proc/self/fd/{fd}", _READ | os.O_CLOEXEC)
-    finally:
-        os.close(fd)
-
-
-def _look_behind(path: str) -> os.stat_result:
-    """Return the status of what `path` names, links followed."""
-    fd = open_path(path)
-    try:
-        return os.fstat(fd)
-    finally:
-        os.close(fd)

@@ -21,6 +21,7 @@ from setpoint.errors import Refused
 
 MOST_LINKS = 40  # as the kernel has it: path_resolution(7)
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # does not hang, gets no terminal
 
 _OPENAT2 = 437  # on every architecture: the table of numbers is common since Linux 5.1
 _AT_FDCWD = -100
@@ -113,6 +114,31 @@ def open_path(path: str, flags: int = 0) -> int:
     if error in (errno.ELOOP, errno.ENOSYS, errno.EPERM):  # EPERM: seccomp does not know openat2
         return _walk(path, flags)
     raise OSError(error, os.strerror(error), path)
+
+
+def open_behind(path: str) -> int:
+    """Return a descriptor to read the regular file that `path` names, links followed."""
+    fd = open_path(path)
+    try:
+        refuse_special(path, os.fstat(fd))
+        return os.open(f"/proc/self/fd/{fd}", READ)
+    finally:
+        os.close(fd)
+
+
+def look_behind(path: str) -> os.stat_result:
+    """Return the status of what `path` names, links followed."""
+    fd = open_path(path)
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def refuse_special(path: object, found: os.stat_result) -> None:
+    """Refuse what is no regular file: to open a device may move something."""
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(f"{path} is not a regular file")
 
 
 def _walk(path: str, flags: int) -> int:

@@ -25,6 +25,7 @@ class Aim(msgspec.Struct, gc=False):
     made: it is to be there, and not only to have some attributes if it is.
     content: what it is to hold; None if that is not declared.
     mode: its permission bits.
+    found: the status of what the check saw there; None if there was nothing.
     owner: the number of its user; -1 if none is declared, None if there is none of that name.
     group: the number of its group, likewise.
     """
@@ -36,13 +37,14 @@ class Aim(msgspec.Struct, gc=False):
     mode: Mode = _ANY
     owner: int | None = -1
     group: int | None = -1
+    found: os.stat_result | None = None
 
     def matches(self, status: os.stat_result) -> bool:
         """Whether mode, owner and group are as they are wanted."""
         return (
             status.st_mode & self.mode.declared == self.mode.bits
-            and self.owner in (-1, status.st_uid)
-            and self.group in (-1, status.st_gid)
+            and (self.owner == -1 or self.owner == status.st_uid)
+            and (self.group == -1 or self.group == status.st_gid)
         )
 
 
@@ -58,7 +60,8 @@ def aim_of(file: "File") -> Aim:
         path, sort = path.rstrip("/") or "/", "directory"
     else:
         sort = "symlink" if file.symlink else "file"
-    content = _content(file, sort)
+    text = file.content
+    content = Content(text) if text is not None else _content_elsewhere(file, sort)
     says_what = content is not None or file.source != "" or sort == "directory"
     aim = Aim(path, sort, says_what or file.state == "exists", content)
     if file.mode:
@@ -72,10 +75,8 @@ def aim_of(file: "File") -> Aim:
     return aim
 
 
-def _content(file: "File", sort: str) -> Content | None:
-    """Return what it is to hold; None if that is not declared."""
-    if file.content is not None:
-        return Content(file.content, ())
+def _content_elsewhere(file: "File", sort: str) -> Content | None:
+    """Return what it is to hold, which other files do; None if that is not declared."""
     if file.fragments:
         return Content(None, expand(file.host.files, file.fragments))
     if file.source and sort == "file":

@@ -3,7 +3,9 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from contextlib import suppress
+
+import msgspec
 
 from setpoint import Change
 from setpoint.files import CHUNK, Files, chunks
@@ -14,7 +16,7 @@ STEP = (
 )  # letters, of 4 bytes at most: to encode 10 MB at once costs more than to write it
 
 
-class Content(NamedTuple):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """What a file is to hold.
 
     text: all of it; None if it is in files.
@@ -22,7 +24,7 @@ class Content(NamedTuple):
     """
 
     text: str | None
-    paths: tuple[str, ...]
+    paths: tuple[str, ...] = ()
 
     def size(self, files: Files) -> int:
         """Return how many bytes it is.
@@ -37,8 +39,9 @@ class Content(NamedTuple):
 
     def data(self, files: Files) -> bytes | Iterator[bytes]:
         """Return all of it as `Files` writes it."""
-        if self.text is not None and len(self.text) <= STEP:
-            return self.text.encode()
+        text = self.text
+        if text is not None and len(text) <= STEP:
+            return text.encode()
         return self.pieces(files)
 
     def pieces(self, files: Files) -> Iterator[bytes]:
@@ -62,8 +65,15 @@ def expand(files: Files, fragments: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def compare(files: Files, path: str, size: int, wanted: Content) -> Change | None:
-    """Return how the file at `path`, which has `size` bytes, differs from `wanted`; None if not."""
+def compare(files: Files, path: str, found: os.stat_result, wanted: Content) -> Change | None:
+    """Return how the file at `path`, with the status `found`, differs from `wanted`; None if not."""
+    size, text = found.st_size, wanted.text
+    if size <= SMALL and text is not None and len(text) <= SMALL // 4:
+        before = files.read(path, known=found)
+        if before == text.encode():
+            return None
+        with suppress(UnicodeDecodeError):
+            return Change("content", before.decode(), text)
     wanted_size = wanted.size(files)
     if size == wanted_size and _is_equal(files, path, wanted):
         return None
@@ -81,9 +91,10 @@ def compare(files: Files, path: str, size: int, wanted: Content) -> Change | Non
 
 def announce(files: Files, wanted: Content) -> Change:
     """Return the change that a file which is not there yet is to hold `wanted`."""
+    text = wanted.text
+    if text is not None and (len(text) <= SMALL // 4 or wanted.size(files) <= SMALL):
+        return Change("content", None, text)
     size = wanted.size(files)
-    if wanted.text is not None and size <= SMALL:
-        return Change("content", None, wanted.text)
     if size <= SMALL:
         texts = _as_texts(b"", b"".join(wanted.pieces(files)))
         if texts is not None:

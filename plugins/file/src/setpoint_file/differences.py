@@ -1,8 +1,8 @@
 """How what is there differs from what is declared."""
 
+import functools
 import os
 import stat
-import time
 from typing import TYPE_CHECKING
 
 from setpoint import Change, Refused
@@ -15,9 +15,16 @@ from setpoint_file.signatures import is_settled, signature
 if TYPE_CHECKING:
     from setpoint_file.resource import File
 
+_NEW_FILE = Change("state", None, "file")
 
-def find(file: "File") -> list[Change]:
+
+def find(file: "File", found: os.stat_result | None, now: int) -> list[Change]:
     """Return how what is there differs from what `file` declares.
+
+    Args:
+        file: what is declared.
+        found: the status of what is there; None if nothing is.
+        now: the wall clock in nanoseconds, read before `found` was taken.
 
     Raises:
         Refused: what is there may not be replaced or removed.
@@ -25,8 +32,6 @@ def find(file: "File") -> list[Change]:
 
     """
     aim = aim_of(file)
-    now = time.time_ns()
-    found = _look(aim.at)
     if file.state == "absent":
         return _absence(file, found)
     if found is None:
@@ -40,19 +45,9 @@ def find(file: "File") -> list[Change]:
     if file.recurse and aim.sort == "directory":
         changes += _tree_differences(file)
     if changes:
+        aim.found = found
         file.memory["aim"] = aim
     return changes
-
-
-def _look(path: str) -> os.stat_result | None:
-    """Return the status of what is there, None if nothing is.
-
-    By its name, wherever that leads: what is read or changed because of it is opened with care.
-    """
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def remember(file: "File", aim: Aim, status: os.stat_result, now: int = 0) -> None:
@@ -103,18 +98,28 @@ def _sort(file: "File", found: os.stat_result) -> str:
 
 def _all(file: "File", aim: Aim, there: str | None) -> list[Change]:
     """Return all that is declared as changes."""
-    changes = [Change("state", there, aim.sort)] if aim.made else []
+    changes = []
+    if aim.made:
+        changes.append(
+            _NEW_FILE if (there, aim.sort) == (None, "file") else Change("state", there, aim.sort)
+        )
     if aim.content is not None:
         changes.append(announce(file.host.files, aim.content))
     if aim.sort == "symlink":
         changes.append(Change("target", None, file.source))
     if aim.mode.declared:
-        changes.append(Change("mode", None, f"{aim.mode.bits:04o}"))
+        changes.append(_new_mode(aim.mode.bits))
     if file.owner:
         changes.append(Change("owner", None, file.owner))
     if file.group:
         changes.append(Change("group", None, file.group))
     return changes
+
+
+@functools.cache
+def _new_mode(bits: int) -> Change:
+    """Return the change that what is not there yet is to have this mode."""
+    return Change("mode", None, f"{bits:04o}")
 
 
 def _own_differences(file: "File", aim: Aim, found: os.stat_result) -> list[Change]:
@@ -124,7 +129,7 @@ def _own_differences(file: "File", aim: Aim, found: os.stat_result) -> list[Chan
         target = file.host.files.target(aim.at)
         change = None if target == file.source else Change("target", target, file.source)
     elif aim.content is not None:
-        change = compare(file.host.files, aim.at, found.st_size, aim.content)
+        change = compare(file.host.files, aim.at, found, aim.content)
     else:
         change = None
     return [change, *changes] if change else changes

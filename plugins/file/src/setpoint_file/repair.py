@@ -29,22 +29,29 @@ def make(file: "File", changes: list[Change]) -> None:
         OSError: the machine refused.
 
     """
-    aim: Aim = file.memory.pop("aim", None) or aim_of(file)
+    aim: Aim = file.memory.pop("aim", None) or _looked_at(file)
     first = changes[0].attribute  # a check puts the gravest first
     if file.state == "absent":
         _clear(file, aim)
         return
     if first == "state":
-        _replace(file, aim, changes[0].before is None)
+        _replace(file, aim)
     elif first in ("content", "target", "mode", "owner", "group"):
         _mend(file, aim, first)
     if file.recurse and aim.sort == "directory":
         _make_entries(file, changes)
 
 
-def _replace(file: "File", aim: Aim, is_new: bool) -> None:
+def _looked_at(file: "File") -> Aim:
+    """Return what is wanted, and what is there, if no check has handed that over."""
+    aim = aim_of(file)
+    aim.found = file.host.files.status(aim.at)
+    return aim
+
+
+def _replace(file: "File", aim: Aim) -> None:
     """Remove what is there if it is in the way, and make what is declared."""
-    if not is_new:
+    if aim.found is not None or file.backup:  # what came meanwhile is kept too
         _clear(file, aim)
     files = file.host.files
     if file.recurse:
@@ -71,8 +78,7 @@ def _clear(file: "File", aim: Aim) -> None:
 
 def _mend(file: "File", aim: Aim, first: str) -> None:
     """Repair what differs of something of the right sort."""
-    files = file.host.files
-    found = files.status(aim.at)
+    files, found = file.host.files, aim.found
     if found is None:
         raise Refused(f"{aim.at} is not there, and nothing says what it is", "write state: exists")
     if first in ("content", "target"):
@@ -91,7 +97,7 @@ def _write(file: "File", aim: Aim, found: os.stat_result | None) -> None:
     status = files.write(
         aim.at,
         b"" if aim.content is None else aim.content.data(files),
-        keep=found is not None,
+        keep=found or False,
         fsync=file.fsync,
         **_declared(file, aim, 0 if found is None else stat.S_IMODE(found.st_mode)),
     )

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from time import time_ns
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -119,16 +120,19 @@ class File(Resource):
 
     def check(self) -> list[Change]:
         """Compare what is there with the params; of an untouched file only the status is read."""
-        seen = self.__dict__.get("seen")
-        if seen is not None:
-            try:
-                if signature(_look(self.path or self.name)) == seen:
-                    return NOTHING
-            except OSError:
-                pass
-            del self.__dict__["seen"]
+        memory = self.__dict__
+        path = self.path or self.name
+        now = time_ns()
         try:
-            return differences.find(self)
+            try:  # by its name, wherever that leads: what follows from it is done with care
+                found = _look(path if path[-1] != "/" else self.at)
+            except (FileNotFoundError, NotADirectoryError):
+                found = None
+            if "seen" in memory:
+                if found is not None and signature(found) == memory["seen"]:
+                    return NOTHING
+                del memory["seen"]
+            return differences.find(self, found, now)
         except PermissionError as error:
             raise _refusal(self, "look at", error) from error
 
