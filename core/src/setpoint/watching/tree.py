@@ -59,8 +59,12 @@ class Tree:
         self.stale.pop(entry, None)
 
     def dispatch(self, events: bytes) -> None:
-        """Call those whom `events` are for, and mark what may be something else now."""
+        """Call those whom `events` are for, and mark what may be something else now.
+
+        Each is called once, however many of the events are for it: all of them have happened before this is called.
+        """
         find, unpack = self._find, HEADER.unpack_from
+        hits: dict[Held, None] = {}
         at, end = 0, len(events)
         while at < end:
             watch, mask, length = unpack(events, at)
@@ -72,9 +76,11 @@ class Tree:
                 continue  # the watch was removed after this event
             if hit is None:
                 continue
+            hits[hit] = None
             if mask & RENAMED:
                 for entry in entries_of(hit):
                     self.mark(entry, mask)
+        for hit in hits:
             try:
                 hit.changed()
             except Exception as error:
