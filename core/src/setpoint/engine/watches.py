@@ -71,6 +71,7 @@ class Watches:
 
     async def close(self) -> None:
         """Stop all watches, and wait until they are gone."""
+        self._parts.host.watcher.close()  # what then stops has nothing to give back
         tasks = list(self._tasks.values())
         for v in [*self._subscriptions, *self._tasks, *self._timers]:
             self._stop(v)

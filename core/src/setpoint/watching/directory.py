@@ -104,8 +104,10 @@ class Directory:
 
     def take(self, key: bytes, entry: Entry) -> None:
         """Let `entry` hear of the name `key` no more."""
-        held = entries_of(self.table.pop(key, None))
-        left = together(other for other in held if other is not entry)
+        held = self.table.pop(key, None)
+        if held is entry:
+            return
+        left = together(other for other in entries_of(held) if other is not entry)
         if left:
             self.table[key] = left
 

@@ -6,6 +6,7 @@ Source: inotify(7), inotify_add_watch(2), statfs(2), linux/magic.h.
 import ctypes
 import os
 import struct
+import sys
 from collections.abc import Callable
 
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
@@ -43,13 +44,16 @@ _PSEUDO = frozenset((  # the kernel's own: neither events nor times tell that th
 ))
 # fmt: on
 
+_ENCODING = sys.getfilesystemencoding()
+_NULS = tuple(bytes(16 - over) for over in range(16))
+
 LISTING = b"/"  # stands for all names of a directory; no file can have it
 
 
 def padded(name: str) -> bytes:
     """Return `name` as it stands in an event: bytes, with 1 to 16 NULs up to a multiple of 16."""
-    raw = os.fsencode(name)
-    return raw + bytes(16 - len(raw) % 16)
+    raw = name.encode(_ENCODING, "surrogateescape")  # as os.fsencode does, in a third of the time
+    return raw + _NULS[len(raw) % 16]
 
 
 def silence(path: str) -> str:

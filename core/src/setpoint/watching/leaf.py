@@ -43,7 +43,8 @@ class Leaf(Subscription):
         if self.home or self._beyond:
             raise RuntimeError(f"{self.path}: already watched; stop it first")
         self.plant(changed)
-        self._tree.settle()
+        if self._tree.stale:
+            self._tree.settle()
 
     def plant(self, changed: Callable[[], None]) -> None:
         """Take the place in the tree; watching has begun when the tree is settled."""
@@ -65,10 +66,11 @@ class Leaf(Subscription):
         self.changed = nothing
         home, self.home = self.home, None
         self._leave_beyond()
-        if home:
+        if home and not home.is_gone:
             home.disown(padded(self.path.rpartition("/")[2]), self)
             self._tree.forget(self)
-            self._tree.release(home)
+            if not home.leaves:  # others need all that this one did
+                self._tree.release(home)
 
     def look(self, mask: int) -> bool:
         """Go beyond a link or into a directory; it is news if that is another one than before."""

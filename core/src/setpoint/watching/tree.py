@@ -31,17 +31,22 @@ class Tree:
         self._watches: dict[int, Watch] = {}
         self._find: dict[int, Callable[[bytes], Held | None]] = {_OVERFLOWED: self._overflowed}
         self.root = Directory(self, None, "")
+        self._walked = ("", self.root)  # the last path: files of one directory come together
         self.stale: dict[Entry, int] = {}
         self.overflows = 0
 
     def walk(self, path: str) -> Directory:
         """Return the directory of the absolute `path`; what is new of it looks when settling."""
+        before, directory = self._walked
+        if path == before and directory.seen:
+            return directory
         directory = self.root
         if not directory.seen:
             self.mark(directory, 0)
         for name in path.split("/"):
             if name and name != ".":
                 directory = directory.children.get(name) or self._grow(directory, name)
+        self._walked = (path, directory)
         return directory
 
     def _grow(self, parent: Directory, name: str) -> Directory:
@@ -198,16 +203,21 @@ class Tree:
                 queue += place.drop()
 
     def close(self) -> None:
-        """Forget everything: the descriptor is closed, and no watch is left."""
+        """Forget everything: the descriptor is closed, and no watch is left.
+
+        Every directory is gone then, so what is stopped later has nothing to give back.
+        """
         self.poller.close()
-        for watch in self._watches.values():
-            for directory in watch.directories:
-                directory.watch = None
+        going = [self.root]
+        for directory in going:
+            going += directory.children.values()
+            directory.children, directory.watch, directory.seen = {}, None, False
         self._watches.clear()
         self._find.clear()
         self._find[_OVERFLOWED] = self._overflowed
         self.stale.clear()
         self.root = Directory(self, None, "")
+        self._walked = ("", self.root)
 
 
 def _is_needed(directory: Directory) -> bool:
