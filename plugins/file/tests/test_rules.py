@@ -1,3 +1,4 @@
+import inspect
 from pathlib import Path
 
 import msgspec
@@ -87,8 +88,8 @@ def test_classes_that_a_symbolic_mode_does_not_name_stay():
 
 
 def test_every_param_is_explained():
-    documented = File.__doc__
-    assert all(f"\n    {field}: " in documented for field in File.__struct_fields__[3:])
+    documented = inspect.cleandoc(File.__doc__)
+    assert all(f"\n{field}: " in documented for field in File.__struct_fields__[3:])
     assert all(f"Sends `{field}`: " in documented for field in File.Sends.__struct_fields__)
 
 
