@@ -65,10 +65,11 @@ class Secrets:
     def learn(self, value: Any) -> None:
         """Remember `value`, a secret or what is in one: text, or what is text when it is printed.
 
-        Its lines are remembered too, and how `repr` writes each; nothing shorter than `SHORTEST`.
+        Its lines are remembered too, without spaces at their ends, and how `repr` writes each;
+        nothing shorter than `SHORTEST`.
         """
         text = str(reveal(value))
-        lines = {text, *text.splitlines()}
+        lines = {line.strip() for line in (text, *text.splitlines())}
         forms = lines | {repr(line)[1:-1] for line in lines}
         new = [form for form in forms if len(form) >= SHORTEST and form not in self._forms]
         if new:

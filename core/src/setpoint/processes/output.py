@@ -38,7 +38,11 @@ class Completed(msgspec.Struct, frozen=True):
     @property
     def said(self) -> str:
         """Its last ten lines, 4,000 characters at most, as the end of a message; or nothing."""
-        last = "\n".join(self.output.rstrip()[-4000:].splitlines()[-10:])
+        output = self.output.rstrip()
+        end = output[-4000:]
+        if len(output) > len(end):  # a piece of a line may be a piece of a secret, unrecognized
+            end = end.partition("\n")[2] or end
+        last = "\n".join(end.splitlines()[-10:])
         return f"; its last words:\n{last}" if last else ""
 
 
