@@ -72,8 +72,14 @@ class Names:
 def edges_of(links: Iterable[Link], names: Names, problems: list[Problem]) -> list[Edge]:
     """Return the edges that `links` stand for; adds to `problems` what leads nowhere."""
     found: list[Edge] = []
+    ids = names.ids
     for link in links:
-        found += _edges(link, names, problems)
+        first, then = link.first, link.then
+        if first in ids and then in ids and first != then:  # so are nearly all
+            origin = link.source.place(max(link.first_at, link.then_at))
+            found.append(Edge(first, then, link.notify, origin))
+        else:
+            found += _edges(link, names, problems)
         if len(found) > MAX_EDGES:
             what = f"{shown(link.subject)}: more than {MAX_EDGES:,} edges; use narrower globs"
             problems.append(link.source.problem(link.then_at, what))

@@ -28,19 +28,24 @@ class Edges:
     def __init__(self, source: Source, problems: list[Problem]) -> None:
         self.source, self.problems = source, problems
 
-    def beside(self, id_: str, key_at: int, word: str, written: Any, at: int) -> Iterator[Link]:
-        """Yield the links of the resource `id_` that `written` under `word` stands for."""
+    def beside(self, id_: str, key_at: int, word: str, written: Any, at: int) -> list[Link]:
+        """Return the links of the resource `id_` that `written` under `word` stands for."""
+        links, source = [], self.source
         for reference, policy, place in self._references(id_, word, written, at):
             notify = policy if word in ("notify", "listen") else None
             if word in ("require", "listen"):
-                yield Link(id_, reference, id_, notify, self.source, place, key_at)
+                links.append(Link(id_, reference, id_, notify, source, place, key_at))
             else:
-                yield Link(id_, id_, reference, notify, self.source, key_at, place)
+                links.append(Link(id_, id_, reference, notify, source, key_at, place))
+        return links
 
     def _references(
         self, id_: str, word: str, written: Any, at: int
-    ) -> Iterator[tuple[str, Policy, int]]:
-        """Yield each reference in `written` with its policy and place."""
+    ) -> list[tuple[str, Policy, int]]:
+        """Return each reference in `written` with its policy and place."""
+        if type(written) is str and not _wrong_reference(word, written):
+            return [(written, "hold", at)]  # so are nearly all
+        found: list[tuple[str, Policy, int]] = []
         for reference, policy, place, policy_at in _entries(written, at):
             rule, wrong_at = _wrong_reference(word, reference), place
             if not rule and policy is not None:
@@ -48,7 +53,8 @@ class Edges:
             if rule:
                 self._wrong(wrong_at, f"{shown(id_)}: {rule}")
             else:
-                yield reference, policy or "hold", place
+                found.append((reference, policy or "hold", place))
+        return found
 
     def arrows(self, written: Any, at: int) -> Iterator[Link]:
         """Yield the links in the list `written`: texts like "file /a -> exec b ~> svc c"."""

@@ -155,14 +155,16 @@ class Form:
 
     def _params(self, id_: str, body: Map, key_at: int) -> tuple[Map, Map]:
         """Return the params and meta params in `body`; its links go to the declarations."""
-        params, meta = Map.new(body.at), Map.new()
+        params, meta, literal = Map.new(body.at), Map.new(), self.literal
         for key, value, place, value_place in body.entries():
             if key not in _NO_PARAMS:
-                params.put(key, self.scope.value(value, value_place), place, value_place)
+                params[key] = value if literal else self.scope.value(value, value_place)
+                params.places += (place, value_place)
             elif key == "meta":
                 meta = self._meta(id_, value, value_place)
             elif key in WORDS:
-                value = self.scope.value(value, value_place)
+                if not literal:
+                    value = self.scope.value(value, value_place)
                 self.into.links += self.edges.beside(id_, key_at, key, value, value_place)
             else:
                 self.wrong(place, f"{shown(id_)}: {later(key)}")
