@@ -43,7 +43,7 @@ class Exec(Resource):
     daemons do, go on.
 
     Its environment has a PATH of the usual folders, what `env` says, and nothing else. Everybody can
-    see the arguments of a process: give it secrets by `env` or `stdin`.
+    see the arguments of a process: give it secrets by `stdin`, which may hold what others send.
 
     name: any; the command, if there is no `cmd`.
     cmd: what to run. Without `shell` it is split into words as a shell does it, but nothing in it is
