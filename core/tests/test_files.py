@@ -11,7 +11,8 @@ import pytest
 
 from setpoint.clock import Clock
 from setpoint.errors import Refused
-from setpoint.files import CHUNK, Files
+from setpoint.files import Files
+from setpoint.paths import CHUNK
 from setpoint.watching import Watcher
 
 STRANGER = 12345
@@ -83,6 +84,41 @@ def test_what_is_not_given_is_kept_if_asked_for(files, tmp_path):
     assert os.getxattr(path, "user.note") == b"mine"
     files.write(path, b"new")
     assert os.listxattr(path) == []
+
+
+def test_a_file_whose_status_is_known_is_replaced_and_read_just_the_same(files, tmp_path):
+    path = tmp_path / "file"
+    files.write(path, b"old", mode=0o600)
+    os.setxattr(path, "user.note", b"mine")
+    status = files.write(path, b"new", mode=0o640, keep=os.lstat(path))
+    found = os.lstat(path)
+    assert (status.st_ctime_ns, mode_of(path)) == (found.st_ctime_ns, 0o640)
+    assert os.getxattr(path, "user.note") == b"mine"
+    assert files.read(path, known=found) == b"new"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(Refused, match="not a regular file"):
+        files.read(path, known=found)  # it is another one by now
+
+
+def test_a_small_write_that_fails_leaves_nothing(files, tmp_path):
+    files.write(tmp_path / "file", b"", mode=0o600)
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write(tmp_path / "dir", b"x", mode=0o600)
+    assert sorted(os.listdir(tmp_path)) == ["dir", "file"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become and give to others")
+def test_the_group_is_kept_in_a_set_gid_directory(files, tmp_path):
+    path = tmp_path / "file"
+    files.write(path, b"old", mode=0o600)
+    os.chown(tmp_path, -1, STRANGER)
+    tmp_path.chmod(0o2755)
+    for known in (True, os.lstat(path)):
+        files.write(path, b"new", mode=0o600, keep=known)
+        assert os.lstat(path).st_gid == os.getegid()
 
 
 @pytest.mark.root

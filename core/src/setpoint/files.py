@@ -20,6 +20,7 @@ from setpoint.paths import (
     look_behind,
     open_behind,
     open_path,
+    read_regular,
     refuse_special,
 )
 from setpoint.replacing import (
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 GUARDED_FOR = 0.1  # seconds that a look at the owners of a directory is good for: one batch
 MOST_DIRECTORIES = 4096  # remembered; then all are forgotten, which costs one look each
-CHUNK = 1 << 18  # bytes that are read at once
 
 Path = str | os.PathLike[str]
 
@@ -85,13 +85,12 @@ class Files:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def open(self, path: Path, *, follow: bool = False, known: os.stat_result | None = None) -> int:
+    def open(self, path: Path, *, follow: bool = False) -> int:
         """Return a descriptor to read the regular file at `path` from; close it.
 
         Args:
             path: the file.
             follow: if it is a symlink that root or this process owns, take what it leads to.
-            known: the status of what is there, if that was just looked at: saves a look.
 
         Raises:
             Refused: it is something else; a device is not opened.
@@ -100,7 +99,7 @@ class Files:
         if follow:
             return open_behind(os.fspath(path))
         with self._place(path) as place:
-            refuse_special(path, known or place.look())
+            refuse_special(path, place.look())
             fd = place.open(READ)
         try:
             refuse_special(path, os.fstat(fd))  # what was looked at may have been swapped
@@ -110,12 +109,22 @@ class Files:
         return fd
 
     def read(self, path: Path, *, known: os.stat_result | None = None) -> bytes:
-        """Return all that the regular file at `path` holds; as `open`, also what that raises."""
-        fd = self.open(path, known=known)
+        """Return all that the regular file at `path` holds; raises what `open` does.
+
+        Args:
+            path: the file.
+            known: the status of what is there, if that was just looked at: saves a look.
+
+        """
+        path = os.fspath(path)
+        parent = path[: path.rfind("/") + 1]
+        if known is not None and self._guarded.get(parent, 0.0) > monotonic():
+            refuse_special(path, known)
+            fd = os.open(path, READ | os.O_NOFOLLOW)
+        else:
+            fd = self.open(path)
         try:
-            size = os.fstat(fd).st_size
-            data = os.read(fd, size + 1)  # one more than there should be: it would tell of more
-            return data if len(data) == size else b"".join((data, *chunks(fd)))
+            return read_regular(path, fd)
         finally:
             os.close(fd)
 
@@ -289,9 +298,3 @@ class Files:
                 remove_leftovers(place)
             self._cleaned.add(place.parent)
         return place.prefix + temporary_name()
-
-
-def chunks(fd: int) -> Iterable[bytes]:
-    """Yield what is left to read from `fd`, `CHUNK` bytes at a time."""
-    while piece := os.read(fd, CHUNK):
-        yield piece

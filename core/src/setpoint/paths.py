@@ -13,12 +13,14 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
 
 from setpoint.errors import Refused
 
+CHUNK = 1 << 18  # bytes that are read at once
 MOST_LINKS = 40  # as the kernel has it: path_resolution(7)
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # does not hang, gets no terminal
@@ -133,6 +135,20 @@ def look_behind(path: str) -> os.stat_result:
         return os.fstat(fd)
     finally:
         os.close(fd)
+
+
+def read_regular(path: object, fd: int) -> bytes:
+    """Return all that `fd` holds, which is open for `path`; raise Refused if it is no file."""
+    found = os.fstat(fd)
+    refuse_special(path, found)
+    data = os.read(fd, found.st_size + 1)  # one more than there should be tells that this is all
+    return data if len(data) == found.st_size else b"".join((data, *chunks(fd)))
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """Yield what is left to read from `fd`, `CHUNK` bytes at a time."""
+    while piece := os.read(fd, CHUNK):
+        yield piece
 
 
 def refuse_special(path: object, found: os.stat_result) -> None:

@@ -5,7 +5,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from setpoint.files import Files, chunks
+from setpoint.files import Files
+from setpoint.paths import chunks
 
 if TYPE_CHECKING:
     from setpoint_file.resource import File

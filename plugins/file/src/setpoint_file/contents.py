@@ -8,7 +8,8 @@ from contextlib import suppress
 import msgspec
 
 from setpoint import Change
-from setpoint.files import CHUNK, Files, chunks
+from setpoint.files import Files
+from setpoint.paths import CHUNK, chunks
 
 SMALL = 1 << 16  # bytes that are read at once, compared on the loop, and shown in a plan
 STEP = (

@@ -15,8 +15,6 @@ from setpoint_file.signatures import is_settled, signature
 if TYPE_CHECKING:
     from setpoint_file.resource import File
 
-_NEW_FILE = Change("state", None, "file")
-
 
 def find(file: "File", found: os.stat_result | None, now: int) -> list[Change]:
     """Return how what is there differs from what `file` declares.
@@ -98,11 +96,7 @@ def _sort(file: "File", found: os.stat_result) -> str:
 
 def _all(file: "File", aim: Aim, there: str | None) -> list[Change]:
     """Return all that is declared as changes."""
-    changes = []
-    if aim.made:
-        changes.append(
-            _NEW_FILE if (there, aim.sort) == (None, "file") else Change("state", there, aim.sort)
-        )
+    changes = [_made(there, aim.sort)] if aim.made else []
     if aim.content is not None:
         changes.append(announce(file.host.files, aim.content))
     if aim.sort == "symlink":
@@ -114,6 +108,12 @@ def _all(file: "File", aim: Aim, there: str | None) -> list[Change]:
     if file.group:
         changes.append(Change("group", None, file.group))
     return changes
+
+
+@functools.cache
+def _made(there: str | None, sort: str) -> Change:
+    """Return the change that something is made in the place of what is `there`."""
+    return Change("state", there, sort)
 
 
 @functools.cache

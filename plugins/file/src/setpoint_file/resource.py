@@ -101,7 +101,8 @@ class File(Resource):
         content = self.content
         if content is not None and (not isinstance(content, str) or len(content) > contents.SMALL):
             return False
-        return medium(self.at.rpartition("/")[0] or "/").local
+        path = self.path or self.name
+        return medium(path[: path.rfind("/", 0, -1)] or "/").local
 
     def forget(self) -> None:
         """Forget what the last check saw."""
