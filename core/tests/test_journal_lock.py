@@ -89,6 +89,19 @@ def test_a_program_that_is_started_does_not_keep_the_lock(tmp_path: Path) -> Non
         os.waitpid(child, 0)
 
 
+def test_a_child_that_is_being_started_does_not_keep_the_lock(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, Clock())
+    journal.open()
+    opened = {
+        os.path.realpath(f"/proc/self/fd/{fd}"): int(fd) for fd in os.listdir("/proc/self/fd")
+    }
+    childs = os.dup(opened[f"{tmp_path}/lock"])  # as it has all files until exec has closed them
+    journal.close()
+    journal.open()
+    journal.close()
+    os.close(childs)
+
+
 def test_an_unreadable_owner_is_another_engine(tmp_path: Path) -> None:
     journal = Journal(tmp_path, Clock())
     journal.open()

@@ -81,6 +81,8 @@ class Lock:
     def release(self) -> None:
         """Give the lock back, if it is held."""
         if self._file >= 0:
+            # Closing is not enough: a child that is being started has it open until it has begun.
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_UNLCK))
             os.close(self._file)
             self._file = -1
 
@@ -103,8 +105,8 @@ def is_held(path: str) -> bool:
     return int.from_bytes(answer[:2], sys.byteorder) != fcntl.F_UNLCK
 
 
-def _whole_file() -> bytes:
-    return struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock, 64 bit
+def _whole_file(kind: int = fcntl.F_WRLCK) -> bytes:
+    return struct.pack("@hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)  # struct flock, 64 bit
 
 
 def _in_use(path: str, owner: Owner | None) -> JournalError:
