@@ -16,7 +16,8 @@ class Edge(NamedTuple):
     """`then` runs after `first`; with `notify` it is refreshed when `first` changed something.
 
     notify: what happens to a notification if `first` fails after it changed something: "hold" it
-        until `first` succeeds, "fire" it at once, "drop" it. None: order only.
+        until `first` succeeds, "fire" it at once and let `then` go on without `first`, "drop" it.
+        None: order only.
     origin: what asked for this edge: a place in a file, or what made it ("send").
     """
 
