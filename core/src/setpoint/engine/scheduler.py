@@ -8,12 +8,12 @@ a lower rank and would be in the heap. With something running, a vertex runs if 
 touches no vertex that has no work: the cost of an event does not depend on the size of the graph.
 """
 
-from heapq import heappop
+from heapq import heapify, heappop, heappush
 from time import perf_counter_ns
 
 from setpoint.engine.runners import FREE
 from setpoint.engine.standing import Standing
-from setpoint.engine.states import CLEAN, DIRTY, RERUN, RUN
+from setpoint.engine.states import CLEAN, DIRTY, FAILED, RERUN, RUN
 
 SLICE = 2_000_000  # nanoseconds on the loop before others have their turn
 SPRINT = range(32)
@@ -21,6 +21,45 @@ SPRINT = range(32)
 
 class Scheduler(Standing):
     """Runs dirty vertices in order."""
+
+    # -- what makes a vertex dirty
+
+    def mark(self, v: int) -> None:
+        """Make `v` dirty: something about it may have changed."""
+        state = self.vertices.state
+        now = state[v]
+        if now == RUN:
+            state[v] = RERUN
+        elif now == CLEAN:
+            state[v] = DIRTY
+            self.active += 1
+            heappush(self.heap, (self.vertices.rank[v], v))
+            if not self._scheduled:
+                self.kick()
+        elif now == FAILED or self.blocked_by.get(v) == v:
+            self._free(v)
+            self.kick()
+
+    def arm(self, v: int) -> None:
+        """Note that the watch of the new vertex `v` has begun."""
+        self._pass_one(v)
+        self.kick()
+
+    def mark_all(self) -> None:
+        """Make every vertex dirty, in one walk: events were lost."""
+        state, rank, clean = self.vertices.state, self.vertices.rank, []
+        for v in self.vertices.index.values():
+            if state[v] == CLEAN:
+                state[v] = DIRTY
+                clean.append((rank[v], v))
+            else:
+                self.mark(v)
+        self.heap += clean
+        heapify(self.heap)  # a push for each would cost three times as much
+        self.active += len(clean)
+        self.kick()
+
+    # -- running
 
     def kick(self) -> None:
         """Have `drain` called soon."""

@@ -1,4 +1,4 @@
-"""How vertices stand, and how that changes: by events, by how their runs end, by what fails above them.
+"""How vertices stand, and how that changes: by how their runs end, and by what fails above them.
 
 A vertex passes for the first time when all that it requires has passed: counters that go down, and a queue of those at
 zero (`ready`). From then on whatever makes it dirty puts it into a heap on topological rank. What fails blocks what
@@ -57,46 +57,9 @@ class Standing:
         self._loop = loop
         self._scheduled = False
 
-    # -- what makes a vertex dirty
-
     def kick(self) -> None:
         """Have what is ready run soon."""
         raise NotImplementedError
-
-    def mark(self, v: int) -> None:
-        """Make `v` dirty: something about it may have changed."""
-        state = self.vertices.state
-        now = state[v]
-        if now == RUN:
-            state[v] = RERUN
-        elif now == CLEAN:
-            state[v] = DIRTY
-            self.active += 1
-            heappush(self.heap, (self.vertices.rank[v], v))
-            if not self._scheduled:
-                self.kick()
-        elif now == FAILED or self.blocked_by.get(v) == v:
-            self._free(v)
-            self.kick()
-
-    def arm(self, v: int) -> None:
-        """Note that the watch of the new vertex `v` has begun."""
-        self._pass_one(v)
-        self.kick()
-
-    def mark_all(self) -> None:
-        """Make every vertex dirty, in one walk: events were lost."""
-        state, rank, clean = self.vertices.state, self.vertices.rank, []
-        for v in self.vertices.index.values():
-            if state[v] == CLEAN:
-                state[v] = DIRTY
-                clean.append((rank[v], v))
-            else:
-                self.mark(v)
-        self.heap += clean
-        heapify(self.heap)  # a push for each would cost three times as much
-        self.active += len(clean)
-        self.kick()
 
     # -- how a run ends
 
