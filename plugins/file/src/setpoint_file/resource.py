@@ -5,8 +5,6 @@ import stat
 from time import time_ns
 from typing import Annotated, Any, Literal
 
-import msgspec
-
 from setpoint import REWATCH, Change, Refused, Resource, Values, hookimpl
 from setpoint.watching import Many, Subscription
 from setpoint_file import contents, differences, repair
@@ -59,7 +57,7 @@ class File(Resource):
     state: Literal["", "exists", "absent"] = ""
     content: str | None = None
     source: Annotated[str, REWATCH] = ""
-    fragments: Annotated[list[str], REWATCH] = msgspec.field(default_factory=list)
+    fragments: Annotated[tuple[str, ...], REWATCH] = ()
     mode: str = ""
     owner: str = ""
     group: str = ""

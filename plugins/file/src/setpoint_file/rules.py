@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _CONTENTS: dict[str, object] = {
     "content": None,
     "source": "",
-    "fragments": [],
+    "fragments": (),
 }  # what says what is in it, left out
 
 
@@ -29,7 +29,7 @@ def validate(file: "File") -> None:
     if "/." in path and re.search(r"/\.\.?(/|$)", path):
         raise ParamError("path", f"must have no . or .. in it, not {path!r}")
     is_directory = path[-1] == "/"
-    if file.source != "" or file.fragments != [] or is_directory or file.state == "absent":
+    if file.source != "" or file.fragments != () or is_directory or file.state == "absent":
         _validate_content(file, is_directory)
     if file.symlink or file.purge:
         _validate_kind(file, is_directory)
