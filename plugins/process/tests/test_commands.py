@@ -204,7 +204,7 @@ def test_after_a_kill_exactly_those_that_were_paused_are_continued(
     result = resume(herd.name)
     assert result.exit_code == 0
     assert f"continued 2: {pids[0]}, {pids[1]}" in result.stderr
-    assert sorted(herd.states()) == ["S", "S", "T"]
+    assert herd.states().count("T") == 1  # the others sleep, or are just on their way to
     assert records(state) == []
     assert resume(herd.name).exit_code == 1
 
