@@ -14,6 +14,7 @@ _HOMES = {
     "Fact": "resource",
     "Graph": "graph",
     "Meta": "resource",
+    "Need": "relations",
     "ParamError": "errors",
     "PluginError": "errors",
     "REWATCH": "resource",
@@ -21,6 +22,8 @@ _HOMES = {
     "Resource": "resource",
     "Secret": "values",
     "SetpointError": "errors",
+    "Thing": "relations",
+    "Together": "together",
     "Values": "values",
     "hookimpl": "hookspecs",
 }
@@ -32,12 +35,15 @@ __all__ = [
     "Fact",
     "Graph",
     "Meta",
+    "Need",
     "ParamError",
     "PluginError",
     "Refused",
     "Resource",
     "Secret",
     "SetpointError",
+    "Thing",
+    "Together",
     "Values",
     "__version__",
     "hookimpl",
@@ -48,7 +54,9 @@ if TYPE_CHECKING:
     from setpoint.errors import ParamError, PluginError, Refused, SetpointError
     from setpoint.graph import Graph
     from setpoint.hookspecs import hookimpl
+    from setpoint.relations import Need, Thing
     from setpoint.resource import REWATCH, Fact, Meta, Resource
+    from setpoint.together import Together
     from setpoint.values import Change, Secret, Values
 
 

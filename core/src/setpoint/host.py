@@ -52,6 +52,17 @@ class Host:
         self.clock = clock or Clock()
         self.watcher = Watcher(self.clock)
         self.files = Files(self.watcher)
+        self._shared: dict[Callable[[Host], Any], Any] = {}
+
+    def shared(self, make: "Callable[[Host], T]") -> T:
+        """Return what `make` makes of this host, the same each time: a connection, a table.
+
+        Its `close()`, if it has one, is called when the host is closed. Used on the loop.
+        """
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        made: T = self._shared[make]
+        return made
 
     @cached_property
     def processes(self) -> "Processes":
@@ -118,6 +129,10 @@ class Host:
 
     def close(self) -> None:
         """Give back watches and what else is held."""
+        while self._shared:
+            _, made = self._shared.popitem()  # the last first: it may use what was there before
+            if hasattr(made, "close"):
+                made.close()
         self.watcher.close()
 
 

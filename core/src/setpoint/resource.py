@@ -1,12 +1,13 @@
 """What authors of plugins subclass: `Resource`, with a wanted state, and `Fact`, without one."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, dataclass_transform
 
 import msgspec
 
 from setpoint.hookspecs import hookimpl
+from setpoint.relations import Need, Thing
 from setpoint.values import Change, Values
 from setpoint.watching import Still, Subscription
 
@@ -152,6 +153,26 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
             await call(self, self.apply, changes)
         return changes
 
+    def provides(self) -> Iterable[Thing]:
+        """Return what others may need of this one, told by its params alone."""
+        return ()
+
+    def needs(self) -> Iterable[Need]:
+        """Return what this one waits for, told by its params alone."""
+        return ()
+
+    def reversed(self) -> "Resource | None":
+        """Return the resource whose apply brings back what the machine has now; asked before the first change.
+
+        It has the same kind and name, and params that can be written down. None: nothing to bring back.
+        A kind without this cannot be put back.
+
+        Raises:
+            OSError: what is there now cannot be read.
+
+        """
+        raise NotImplementedError(f"{self.kind} cannot be put back")
+
     async def intend(self, changes: list[Change]) -> None:
         """Make durable that this is about to change something.
 
@@ -164,12 +185,30 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
 class Fact(msgspec.Struct, metaclass=_Declarative, kw_only=False):
     """Something on this machine that is only to be known.
 
-    name: tells it from others of its kind.
+    A subclass lists its params as typed fields with defaults, names its `kind` and the type of its values, `Value`: a
+    plain type, a list, or a `Values` with named fields.
+
+    name: what it is about, the kind says what it means (a path, a pattern); empty for those that have one value only.
     """
 
     kind: ClassVar[str]
+    Value: ClassVar[Any]
     name: str = ""
     _host: Any = None
+
+    @property
+    def host(self) -> "Host":
+        """All that a kind needs from outside: files, watchers, processes, state, clock."""
+        if self._host is None:
+            from setpoint.host import Host
+
+            self._host = Host()
+        return self._host  # type: ignore[no-any-return]
+
+    @property
+    def id(self) -> str:
+        """Kind and name, as it is written in a log."""
+        return f"{self.kind} {self.name}".rstrip()
 
     async def watch(self) -> AsyncIterator[Any]:
         """Yield the value when watching has begun, then each time it may have changed."""

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.engine.events import Progress
 from setpoint.engine.redaction import SafeLog
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from setpoint.engine.parts import Parts
     from setpoint.processes import Processes
     from setpoint.resource import Resource
+
+T = TypeVar("T")
 
 
 class EngineHost(Host):
@@ -30,6 +32,10 @@ class EngineHost(Host):
         self._parts = parts
         self._thread = threading.get_ident()
         self._general: General | None = None
+
+    def shared(self, make: Callable[[Host], T]) -> T:
+        """Return what the host below keeps: it outlives this engine."""
+        return self._base.shared(make)
 
     @cached_property
     def processes(self) -> "Processes":

@@ -1,0 +1,1 @@
+"""What tests of plugins need: fixtures with real components, and suites that test the contract."""
