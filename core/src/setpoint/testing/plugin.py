@@ -1,0 +1,28 @@
+"""The pytest plugin `setpoint`: the fixtures of `setpoint.testing`, in every test of an environment that has it.
+
+It is loaded by every run of pytest there, so it imports nothing but pytest: a fixture imports what it needs when a test
+asks for it, and so do the modules whose fixtures are handed on here. A fixture of the same name in a `conftest.py` or a
+test module comes before the one from here.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setpoint.testing.namespaces import private
+
+if TYPE_CHECKING:
+    from setpoint.host import Host
+
+__all__ = ["host", "private"]
+
+
+@pytest.fixture
+def host(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
+    """Give this test a host: this machine, with an empty state directory outside of `tmp_path`; closed afterwards."""
+    from setpoint.host import Host
+
+    host = Host(state=tmp_path_factory.mktemp("state"))
+    yield host
+    host.close()
