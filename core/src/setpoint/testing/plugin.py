@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setpoint.testing.namespaces import private
+from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 
 if TYPE_CHECKING:
     from setpoint.host import Host
 
-__all__ = ["host", "private"]
+__all__ = ["host", "inside_systemd", "private", "systemd", "systemd_udev"]
 
 
 @pytest.fixture
