@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setpoint.processes import Processes
-    from setpoint.resource import Resource
+    from setpoint.resource import Fact, Resource
     from setpoint.values import Change
 
 T = TypeVar("T")
@@ -78,10 +78,10 @@ class Host:
 
         return Path(self.root)
 
-    def state_directory(self, resource: "Resource") -> "Path":
+    def state_directory(self, resource: "Resource | Fact") -> "Path":
         """Return the directory that is `resource`'s alone, 0700, made if it is missing.
 
-        It outlives the process and is found again by a resource with the same kind and name.
+        It outlives the process and is found again by a resource, or a fact, with the same kind and name.
 
         Raises:
             OSError: it cannot be made.
@@ -95,7 +95,7 @@ class Host:
         """Remove what processes that are no more were writing in directories of resources."""
         remove_leftovers_below(os.path.join(self.root, "resources"))
 
-    def state_path(self, resource: "Resource") -> "Path":
+    def state_path(self, resource: "Resource | Fact") -> "Path":
         """Return where the directory of `resource` is, or would be made."""
         from hashlib import sha256  # 2 ms
 
@@ -103,7 +103,7 @@ class Host:
         digest = sha256(resource.name.encode()).hexdigest()[:16]
         return self.state / "resources" / resource.kind.replace(":", "-") / f"{readable}+{digest}"
 
-    def log(self, resource: "Resource") -> logging.LoggerAdapter[logging.Logger]:
+    def log(self, resource: "Resource | Fact") -> logging.LoggerAdapter[logging.Logger]:
         """Return a logger whose records carry the resource they are about."""
         return logging.LoggerAdapter(
             logging.getLogger(f"setpoint.{resource.kind}"), {"resource": resource.id}
