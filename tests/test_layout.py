@@ -19,7 +19,7 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
     "errors values clock paths temporaries replacing hookspecs watching relations resource together"
-    " files processes dbus host journal graph autoedges plugins declarations graphfile engine plan"
+    " files editing processes dbus host journal graph autoedges plugins declarations graphfile engine plan"
     " cli testing"
 ).split()
 ENGINE = (
