@@ -12,13 +12,20 @@ SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a
 SHOWN = 20  # edges of a cycle that its message shows
 
 
+class Rule(str):
+    """Why there is an automatic edge, in a few words: "its parent directory"."""
+
+    __slots__ = ()
+
+
 class Edge(NamedTuple):
     """`then` runs after `first`; with `notify` it is refreshed when `first` changed something.
 
     notify: what happens to a notification if `first` fails after it changed something: "hold" it
         until `first` succeeds, "fire" it at once and let `then` go on without `first`, "drop" it.
         None: order only.
-    origin: what asked for this edge: a place in a file, or what made it ("send").
+    origin: what asked for this edge: a place in a file, what made it ("send"), or the `Rule` that an
+        automatic one follows from.
     """
 
     first: str
@@ -94,6 +101,11 @@ class Graph:
         old = self.edges.get((edge.first, edge.then))
         if old is None or (edge.notify and not old.notify):
             self.edges[edge.first, edge.then] = edge
+
+    def warn(self, id_: str, message: str) -> None:
+        """Add a warning about the resource `id_`."""
+        place = self.places.get(id_, Place(""))
+        self.warnings.append(Problem(place, f"{id_}: {message}"))
 
     def order(self) -> dict[str, int]:
         """Return the ranks of the resources, see `order`.

@@ -33,6 +33,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     burst: runs at once before the limit counts, 1 or more.
     sema: names of semaphores to hold while running: "name" lets one run at a time, "name:4" four.
     rewatch: begin the watch anew when the declaration changed.
+    autoedge: take part in automatic edges.
+    autogroup: where a kind does the work of several resources in one go, take part in that.
     """
 
     noop: bool = False
@@ -45,6 +47,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     burst: Annotated[int, msgspec.Meta(ge=0)] = 0
     sema: tuple[Annotated[str, msgspec.Meta(pattern=r"^[^:\s]+(:[1-9]\d*)?$")], ...] = ()
     rewatch: bool = False
+    autoedge: bool = True
+    autogroup: bool = True
 
 
 DEFAULT = Meta()

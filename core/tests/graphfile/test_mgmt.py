@@ -64,7 +64,6 @@ def test_what_mgmt_ignores_is_warned_about_once() -> None:
     warnings = [str(problem).splitlines()[0] for problem in graphfile.read([EXAMPLE]).warnings]
     assert [warning.removeprefix(str(EXAMPLE)) for warning in warnings] == [
         ":36:1: nothing is collected, this comes with clustering",
-        ":13:7: the meta param 'autoedge' is ignored, it has no effect here",
         ":19:11: file shared: is exported and left out, this comes with clustering",
         ":27:5: exec has no param 'timeout', it is ignored, as mgmt does",
         ":31:5: exec has no param 'pollint', it is ignored, as mgmt does",
@@ -133,6 +132,7 @@ def test_an_old_file_becomes_a_new_one() -> None:
         "      retry: -1\n"
         "      delay: 0.5\n"
         "      burst: 0\n"
+            "      autoedge: true\n"
         "  noop noop1:\n"
         "    require: file file1\n"
         "  exec exec1:\n"

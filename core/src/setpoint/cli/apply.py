@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from setpoint.cli.options import COLOR, FILES, JSON, PREFIX
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
 
@@ -23,13 +23,22 @@ Signals:
 @click.command(epilog=EPILOG)
 @FILES
 @click.option("--noop", is_flag=True, help="Only look, and say what would be changed.")
+@AUTOEDGES
 @PREFIX
 @JSON
 @COLOR
 @click.pass_context
 def command(
-    ctx: click.Context, files: tuple[str, ...], noop: bool, prefix: str | None, as_json: bool
+    ctx: click.Context,
+    files: tuple[str, ...],
+    noop: bool,
+    automatic: bool,
+    prefix: str | None,
+    as_json: bool,
 ) -> None:
     """Bring this machine into the state that FILEs declare, then exit."""
     options = Options(noop=noop, watch=False, converged_timeout=0)
-    sys.exit(run(Settings(files, options, prefix, as_json=as_json, color=ctx.color)))
+    settings = Settings(
+        files, options, prefix, automatic=automatic, as_json=as_json, color=ctx.color
+    )
+    sys.exit(run(settings))

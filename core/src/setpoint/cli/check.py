@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from setpoint.cli.options import COLOR, FILES, JSON, load
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, load
 from setpoint.errors import GraphError, Problem
 
 EPILOG = """\b
@@ -23,15 +23,16 @@ Exit code:
 
 @click.command(epilog=EPILOG)
 @FILES
+@AUTOEDGES
 @JSON
 @COLOR
-def command(files: tuple[str, ...], as_json: bool) -> None:
+def command(files: tuple[str, ...], automatic: bool, as_json: bool) -> None:
     """Check FILEs, without looking at the machine.
 
     They are taken as one graph, as `run` takes them: names, types, references and circles.
     """
     try:
-        graph = load(files)
+        graph = load(files, automatic)
     except GraphError as error:
         if not as_json:
             raise

@@ -4,24 +4,27 @@ import json
 from collections.abc import Callable
 
 from setpoint.errors import SetpointError
-from setpoint.graph import Graph
+from setpoint.graph import Graph, Rule
 
 
 def dot(graph: Graph) -> str:
-    """Return `graph` in the language of graphviz; broken arrows notify.
+    """Return `graph` in the language of graphviz; broken arrows notify, grey ones are automatic.
 
     Source: https://graphviz.org/doc/info/lang.html
     """
     lines = [f"digraph {_quoted(graph.name or 'graph')} {{", "  node [shape=box];"]
     lines += [f"  {_quoted(id_)};" for id_ in graph.resources]
     for edge in graph.edges.values():
-        style = " [style=dashed]" if edge.notify else ""
-        lines.append(f"  {_quoted(edge.first)} -> {_quoted(edge.then)}{style};")
+        style = ["style=dashed"] if edge.notify else []
+        if isinstance(edge.origin, Rule):
+            style += ["color=gray", "fontcolor=gray", f"label={_quoted(edge.origin)}"]
+        shown = f" [{', '.join(style)}]" if style else ""
+        lines.append(f"  {_quoted(edge.first)} -> {_quoted(edge.then)}{shown};")
     return "\n".join([*lines, "}", ""])
 
 
 def mermaid(graph: Graph) -> str:
-    """Return `graph` as a mermaid flowchart; dotted arrows notify.
+    """Return `graph` as a mermaid flowchart; dotted arrows notify, those with a text are automatic.
 
     Source: https://mermaid.js.org/syntax/flowchart.html
     """
@@ -30,7 +33,8 @@ def mermaid(graph: Graph) -> str:
     lines += [f'  {number[id_]}["{_escaped(id_)}"]' for id_ in graph.resources]
     for edge in graph.edges.values():
         arrow = "-.->" if edge.notify else "-->"
-        lines.append(f"  {number[edge.first]} {arrow} {number[edge.then]}")
+        rule = f"|{_escaped(edge.origin)}|" if isinstance(edge.origin, Rule) else ""
+        lines.append(f"  {number[edge.first]} {arrow}{rule} {number[edge.then]}")
     return "\n".join([*lines, ""])
 
 
@@ -40,7 +44,14 @@ def as_json(graph: Graph) -> str:
         {"id": id_, "kind": resource.kind, "name": resource.name}
         for id_, resource in graph.resources.items()
     ]
-    edges = [{**edge._asdict(), "origin": str(edge.origin)} for edge in graph.edges.values()]
+    edges = [
+        {
+            **edge._asdict(),
+            "origin": str(edge.origin),
+            "automatic": isinstance(edge.origin, Rule),
+        }
+        for edge in graph.edges.values()
+    ]
     return json.dumps({"name": graph.name, "resources": resources, "edges": edges}) + "\n"
 
 

@@ -3,7 +3,7 @@
 import click
 
 from setpoint.cli.drawing import FORMATS
-from setpoint.cli.options import FILES, load
+from setpoint.cli.options import AUTOEDGES, FILES, load
 
 EPILOG = """\b
 Examples:
@@ -23,9 +23,11 @@ Examples:
     show_default=True,
     help="How to draw; json is for programs.",
 )
-def command(files: tuple[str, ...], form: str) -> None:
+@AUTOEDGES
+def command(files: tuple[str, ...], form: str, automatic: bool) -> None:
     """Draw the graph that FILEs declare.
 
-    An arrow leads from what runs first; it is broken where there is a notification too.
+    An arrow leads from what runs first; it is broken where there is a notification too. Grey ones
+    are automatic, and say which rule made them.
     """
-    click.echo(FORMATS[form](load(files)), nl=False)
+    click.echo(FORMATS[form](load(files, automatic)), nl=False)

@@ -64,8 +64,17 @@ def complete_kind(_: click.Context, __: click.Parameter, incomplete: str) -> "li
     ]
 
 
-def load(files: tuple[str, ...]) -> "Graph":
-    """Return the graph that `files` declare; warnings go to stderr.
+AUTOEDGES = click.option(
+    "--autoedges/--no-autoedges",
+    "automatic",
+    default=True,
+    show_default=True,
+    help="Add the edges that follow from what resources are: a directory before the files in it.",
+)
+
+
+def load(files: tuple[str, ...], automatic: bool) -> "Graph":
+    """Return the graph that `files` declare, perhaps with automatic edges; warnings go to stderr.
 
     Raises:
         GraphError: with all that is wrong.
@@ -74,7 +83,7 @@ def load(files: tuple[str, ...]) -> "Graph":
     from setpoint import graphfile
     from setpoint.cli.installed import installed
 
-    graph = graphfile.load(files, installed())
+    graph = graphfile.load(files, installed(), automatic=automatic)
     for warning in graph.warnings:
         click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {warning}", err=True)
     return graph

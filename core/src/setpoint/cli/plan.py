@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from setpoint.cli.installed import installed
-from setpoint.cli.options import COLOR, FILES, JSON, PREFIX, load
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, load
 from setpoint.cli.screen import harmless
 from setpoint.cli.unhandled import told_without
 from setpoint.cli.words import shown
@@ -39,26 +39,31 @@ INDENT = "    "
 @click.command(epilog=EPILOG)
 @FILES
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if something would change.")
+@AUTOEDGES
 @PREFIX
 @JSON
 @COLOR
 def command(
-    files: tuple[str, ...], detailed_exitcode: bool, prefix: str | None, as_json: bool
+    files: tuple[str, ...],
+    detailed_exitcode: bool,
+    automatic: bool,
+    prefix: str | None,
+    as_json: bool,
 ) -> None:
     """Show what a run of FILEs would change, without changing anything.
 
     Every resource is checked. Shown are those that are not as declared, with each attribute before
     and after, then what would be refreshed because of it. Secrets are never shown.
     """
-    found = _plan(files, prefix)
+    found = _plan(load(files, automatic), prefix)
     click.echo(document(found) if as_json else "\n".join(lines(found)))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(files: tuple[str, ...], prefix: str | None) -> Plan:
-    graph, host = load(files), Host(state=prefix)
+def _plan(graph: Graph, prefix: str | None) -> Plan:
+    host = Host(state=prefix)
     try:
         return asyncio.run(_planned(graph, host))
     finally:

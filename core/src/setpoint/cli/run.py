@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from setpoint.cli.options import COLOR, JSON, PREFIX
+from setpoint.cli.options import AUTOEDGES, COLOR, JSON, PREFIX
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
 
@@ -54,6 +54,7 @@ _PATH = click.Path(dir_okay=False)
 )
 @click.option("--no-watch", is_flag=True, help="Do not load FILE again when it is saved.")
 @click.option("--tmp-prefix", is_flag=True, help="Keep state in a directory of this run alone.")
+@AUTOEDGES
 @PREFIX
 @JSON
 @COLOR
@@ -90,6 +91,7 @@ def _run(
     noop: bool,
     sema: int | None,
     no_watch: bool,
+    automatic: bool,
     as_json: bool,
 ) -> int:
     timeout = -1.0 if converged_timeout is None else converged_timeout
@@ -101,6 +103,7 @@ def _run(
             state,
             follow=not no_watch,
             max_runtime=max_runtime,
+            automatic=automatic,
             as_json=as_json,
             color=ctx.color,
         )

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     prefix: the state directory; None is the usual one.
     follow: load the graph files again when they are saved, or on HUP.
     max_runtime: seconds after which it is the end; 0 is no limit.
+    automatic: whether to add automatic edges.
     color: whether to use colours; None: on a terminal.
     """
 
@@ -50,6 +51,7 @@ class Settings(NamedTuple):
     prefix: str | None = None
     follow: bool = False
     max_runtime: float = 0.0
+    automatic: bool = True
     as_json: bool = False
     color: bool | None = None
 
@@ -166,7 +168,9 @@ class Session:
     # -- graph files that are saved
 
     def _load(self) -> Graph:
-        graph = graphfile.load(self._settings.files, installed())
+        graph = graphfile.load(
+            self._settings.files, installed(), automatic=self._settings.automatic
+        )
         for warning in graph.warnings:
             self._report.warn(str(warning))
         return graph

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from setpoint import autoedges
 from setpoint.declarations.instances import Instances
 from setpoint.declarations.links import Names, edges_of
 from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
 
-def build(declarations: Declarations, plugins: "Plugins") -> Graph:
+def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = True) -> Graph:
     """Return the graph that `declarations` describe, its kinds taken from `plugins`.
 
+    With `automatic` it has the edges too that follow from what its resources say of themselves.
     A param that receives its value is `msgspec.UNSET` in the resource, and listed in `receives`.
 
     Raises:
@@ -33,6 +35,8 @@ def build(declarations: Declarations, plugins: "Plugins") -> Graph:
     for id_, declaration in building.declared.items():
         graph.places[id_] = declaration.source.place(declaration.at)
     graph.warnings = declarations.warnings
+    if automatic:
+        autoedges.connect(graph)
     return graph
 
 

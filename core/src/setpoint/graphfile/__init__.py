@@ -24,15 +24,17 @@ File = str | os.PathLike[str]
 MAX_BYTES = 32 << 20
 
 
-def load(paths: Sequence[File], plugins: "Plugins") -> "Graph":
+def load(paths: Sequence[File], plugins: "Plugins", *, automatic: bool = True) -> "Graph":
     """Return the graph that the files at `paths` declare together.
+
+    With `automatic` it has the edges too that follow from what its resources say of themselves.
 
     Raises:
         GraphError: with all that is wrong in all files, in the order of the texts.
 
     """
     with uncollected():
-        return build(_declarations(paths), plugins)
+        return build(_declarations(paths), plugins, automatic=automatic)
 
 
 def read(paths: Sequence[File]) -> Declarations:

@@ -94,7 +94,7 @@ class Namespaces:
 
 
 def mount(source: str, target: str, type_: str, options: str = "", flags: int = 0) -> None:
-    """Mount `source` at `target`, as mount(2) does."""
+    """Attach `source` at `target`, as the system call of this name."""
     _call("mount", source.encode(), target.encode(), type_.encode(), flags, options.encode())
 
 

@@ -9,16 +9,16 @@ in the state directory.
 import os
 import shlex
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 
 import msgspec
 
-from setpoint import REWATCH, Change, ParamError, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, Need, ParamError, Resource, Values, hookimpl
 from setpoint.errors import suggest
 from setpoint.processes import Completed, OnLine, Options, ProcessEnded
 from setpoint.watching import Many, Subscription
-from setpoint_exec import words
+from setpoint_exec import relations, words
 from setpoint_exec.events import events
 from setpoint_exec.last import Last, keep, recall
 
@@ -125,6 +125,14 @@ class Exec(Resource):
             for param, text in {**commands, "cmd": "" if self.args else self._cmd}.items():
                 if text:
                     words.check(param, text)
+
+    def needs(self) -> Iterable[Need]:
+        """Return what it waits for: the programs that it runs, where, and as whom."""
+        lines = [self._argv(self._cmd, *self.args)] if isinstance(self._cmd, str) else []
+        texts = (getattr(self, name) for name in COMMANDS)
+        lines += [self._argv(text) for text in texts if isinstance(text, str)]
+        programs = dict.fromkeys(line[0] for line in lines if line and line[0])
+        return relations.needed(programs, self.cwd, self.user, self.group)
 
     @hookimpl
     def watch(self) -> Subscription | AsyncIterator[None]:

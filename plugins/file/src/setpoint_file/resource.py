@@ -2,12 +2,13 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from time import time_ns
 from typing import Annotated, Any, Literal
 
-from setpoint import REWATCH, Change, Refused, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, Need, Refused, Resource, Thing, Values, hookimpl
 from setpoint.watching import Many, Subscription
-from setpoint_file import contents, differences, repair
+from setpoint_file import contents, differences, relations, repair
 from setpoint_file.rules import validate
 from setpoint_file.signatures import medium, signature
 
@@ -106,6 +107,14 @@ class File(Resource):
         """Forget what the last check saw."""
         for key in ("seen", "aim", "tree"):
             self.__dict__.pop(key, None)
+
+    def provides(self) -> Iterable[Thing]:
+        """Return what others may wait for: its path, and a place for what lies below."""
+        return relations.provided(self)
+
+    def needs(self) -> Iterable[Need]:
+        """Return what it waits for: the directory it lies in, owner, group, where its content is from."""
+        return relations.needed(self)
 
     @hookimpl
     def watch(self) -> Subscription:

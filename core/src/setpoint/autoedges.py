@@ -1,0 +1,120 @@
+"""Edges that follow from what resources say of themselves.
+
+Each resource says which things it provides and which it needs (`setpoint.relations`). Things are looked up by name, so
+the work grows with what is said, not with the square of it; the nearest directory above a path is found once for each
+directory on the way.
+
+Only where people have said nothing: between two resources with a declared edge there is no automatic one, in either
+direction, and one that would close a circle with declared ones is left out.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from setpoint.graph import Edge, Graph, Rule
+from setpoint.resource import Resource
+
+T = TypeVar("T")
+
+
+def connect(graph: Graph) -> None:
+    """Add to `graph` the edges that follow from its resources.
+
+    Those that would make a circle are left out, with a warning of the graph; so are those of a plugin that fails when
+    it is asked. Resources whose `meta.autoedge` is false have none.
+    """
+    asked = [resource for resource in graph.resources.values() if resource.meta.autoedge]
+    providers = _Providers(graph, asked)
+    edges = {
+        (edge.first, edge.then): edge
+        for resource in asked
+        for edge in providers.edges(resource)
+        if (edge.then, edge.first) not in graph.edges
+    }
+    edges = {pair: edge for pair, edge in edges.items() if pair not in graph.edges}
+    knot = _knot(graph.resources, [*graph.edges, *edges]) if edges else ()
+    for pair, edge in edges.items():
+        if edge.first in knot and edge.then in knot:
+            what = f"does not wait for {edge.first} ({edge.origin}), which would make a circle"
+            graph.warn(edge.then, f"{what}; say with an edge of your own which is first")
+        else:
+            graph.edges[pair] = edge
+
+
+class _Providers:
+    """Who provides what; of several who say so, the one declared first."""
+
+    def __init__(self, graph: Graph, resources: Iterable[Resource]) -> None:
+        self._graph = graph
+        self._things: dict[tuple[str, str], str] = {}
+        self._nearest: dict[tuple[str, str], str | None] = {}
+        for resource in resources:
+            if type(resource).provides is not Resource.provides:
+                for thing in self._told(resource, type(resource).provides):
+                    self._things.setdefault(thing, resource.id)
+
+    def edges(self, resource: Resource) -> Iterator[Edge]:
+        """Yield the edges that follow from the needs of `resource`."""
+        if type(resource).needs is Resource.needs:
+            return
+        id_ = resource.id
+        for need in self._told(resource, type(resource).needs):
+            key = (need.what, need.name)
+            provider = self._nearest_of(key) if need.nearest else self._things.get(key)
+            if provider is not None and provider != id_:
+                first, then = (id_, provider) if need.after else (provider, id_)
+                yield Edge(first, then, "hold" if need.notify else None, Rule(need.rule))
+
+    def _nearest_of(self, key: tuple[str, str]) -> str | None:
+        """Return who provides the path of `key`, or the nearest one above it."""
+        what, path = key
+        way = []
+        found = None
+        while True:
+            if key in self._nearest:
+                found = self._nearest[key]
+                break
+            way.append(key)
+            found = self._things.get(key)
+            if found is not None or len(path) <= 1:
+                break
+            path = path.rpartition("/")[0] or "/"
+            key = (what, path)
+        for key in way:
+            self._nearest[key] = found
+        return found
+
+    def _told(self, resource: Resource, verb: Callable[[Resource], Iterable[T]]) -> Iterable[T]:
+        """Return what `verb` says of `resource`, nothing if its plugin fails."""
+        try:
+            return tuple(verb(resource))
+        except Exception as error:  # whatever a plugin raises
+            what = f"its plugin fails when asked for automatic edges, {error!r}; it has none"
+            self._graph.warn(resource.id, what)
+            return ()
+
+
+def _knot(ids: Iterable[str], pairs: list[tuple[str, str]]) -> set[str]:
+    """Return the ids that lie on a circle of `pairs`, or between two."""
+    inside = set(ids)
+    for turned in (False, True):
+        ways = [(then, first) if turned else (first, then) for first, then in pairs]
+        inside = _reached_by_none_else(inside, ways)
+    return inside
+
+
+def _reached_by_none_else(inside: set[str], pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """Return those of `inside` that are left when, again and again, those to which no pair leads are taken away."""
+    waiting = dict.fromkeys(inside, 0)
+    successors: dict[str, list[str]] = {}
+    for first, then in pairs:
+        if first in inside and then in inside:
+            waiting[then] += 1
+            successors.setdefault(first, []).append(then)
+    ready = [id_ for id_, count in waiting.items() if not count]
+    for id_ in ready:  # grows while it is walked
+        for then in successors.get(id_, ()):
+            waiting[then] -= 1
+            if not waiting[then]:
+                ready.append(then)
+    return inside.difference(ready)

@@ -1,0 +1,27 @@
+"""What a command needs of other resources of the graph: automatic edges."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from setpoint import Need
+from setpoint.processes import PATH
+
+
+def needed(programs: Iterable[str], cwd: str, user: str, group: str) -> Iterator[Need]:
+    """Yield what a command waits for that runs `programs`, paths or words that are looked up in PATH."""
+    for program in programs:
+        for path in _candidates(program):
+            yield Need("path", path, "a program that it runs")
+            yield Need("owned", path, "the package of a program that it runs")
+    if cwd and isinstance(cwd, str):  # else it is received later
+        yield Need("directory", os.path.normpath(cwd), "where it runs", nearest=True)
+    if user and isinstance(user, str):
+        yield Need("user", user, "the user it runs as")
+    if group and isinstance(group, str):
+        yield Need("group", group, "the group it runs as")
+
+
+def _candidates(program: str) -> list[str]:
+    if "/" in program:
+        return [os.path.normpath(program)]
+    return [os.path.join(directory, program) for directory in PATH.split(":")]
