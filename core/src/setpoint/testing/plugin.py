@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from setpoint.testing.http import http_server, https_server
 from setpoint.testing.namespaces import private
 from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 
 if TYPE_CHECKING:
     from setpoint.host import Host
 
-__all__ = ["host", "inside_systemd", "private", "systemd", "systemd_udev"]
+__all__ = [
+    "host",
+    "http_server",
+    "https_server",
+    "inside_systemd",
+    "private",
+    "systemd",
+    "systemd_udev",
+]
 
 
 @pytest.fixture
@@ -27,3 +36,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
     host = Host(state=tmp_path_factory.mktemp("state"))
     yield host
     host.close()
+
+
+@pytest.fixture
+def engine(host: "Host") -> "Engines":
+    """Run graphs in this test's loop, on its host; see `setpoint.testing.engines`."""
+    from setpoint.testing.engines import Engines
+
+    return Engines(host)
