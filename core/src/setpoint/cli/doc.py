@@ -72,7 +72,7 @@ def described(docstring: str) -> tuple[str, dict[str, str]]:
             entries[current] = found[2]
         elif line.startswith("Sends "):
             current = "Sends"
-            entries[current] = line.removeprefix("Sends ")
+            entries[current] = f"{entries.get(current, '')} {line.removeprefix('Sends ')}".lstrip()
         elif current and line.strip():
             entries[current] += f" {line.strip()}"
         else:

@@ -1,1 +1,40 @@
-"""What tests of plugins need: fixtures with real components, and suites that test the contract."""
+"""What tests of plugins need: suites that test the contract, and fixtures with real components.
+
+`pip install setpoint[testing]` gives pytest the fixtures (see `setpoint.testing.plugin`). The suites are subclassed:
+
+    from setpoint.testing import ResourceSuite
+
+    class TestLine(ResourceSuite):
+        @pytest.fixture
+        def resource(self, host, tmp_path): ...
+
+        async def disturb(self, resource): ...
+
+Names are loaded when they are first used: pytest imports this package in each of its runs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "FactSuite": "facts",
+    "Kept": "engines",
+    "ResourceSuite": "resources",
+    "Engines": "engines",
+}
+
+__all__ = ["Engines", "FactSuite", "Kept", "ResourceSuite"]
+
+if TYPE_CHECKING:
+    from setpoint.testing.engines import Engines, Kept
+    from setpoint.testing.facts import FactSuite
+    from setpoint.testing.resources import ResourceSuite
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'setpoint.testing' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"setpoint.testing.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

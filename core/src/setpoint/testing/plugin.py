@@ -16,8 +16,10 @@ from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 
 if TYPE_CHECKING:
     from setpoint.host import Host
+    from setpoint.testing.engines import Engines
 
 __all__ = [
+    "engine",
     "host",
     "http_server",
     "https_server",
