@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from setpoint.engine.general import General
     from setpoint.engine.parts import Parts
     from setpoint.processes import Processes
-    from setpoint.resource import Resource
+    from setpoint.resource import Fact, Resource
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class EngineHost(Host):
             if key.startswith(kind + " ")
         }
 
-    def log(self, resource: "Resource") -> logging.LoggerAdapter[logging.Logger]:
+    def log(self, resource: "Resource | Fact") -> logging.LoggerAdapter[logging.Logger]:
         """Return a logger whose records carry the resource they are about, and no secret."""
         return SafeLog(super().log(resource), self._parts.redaction)
 
@@ -75,6 +75,9 @@ class EngineHost(Host):
         v = self._parts.vertices.index.get(resource.id)
         if v is None:  # it left the graph while it ran
             return
+        if resource.meta.reverse:
+            after = [self._parts.key(p) for p in self._parts.vertices.pred[v]]
+            await self._parts.reversals.keep(resource, after)
         if v in self._parts.vertices.notify:
             if self._parts.journal is not None:
                 await self._parts.journal.intend([resource.id])

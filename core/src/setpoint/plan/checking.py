@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from setpoint.engine.outcomes import differences, explain
 from setpoint.engine.redaction import Redaction, SafeLog
 from setpoint.graph import Graph
 from setpoint.host import Host
-from setpoint.resource import Resource, call
+from setpoint.resource import Fact, Resource, call
 from setpoint.values import Change, Ref, Secret, Secrets, Text
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from setpoint.plugins import Plugins
     from setpoint.processes import Processes
 
+T = TypeVar("T")
 Outcome = list[Change] | BaseException
 
 IN_JOB = 64  # plain checks that travel to a thread together
@@ -39,16 +40,20 @@ class _PlanHost(Host):
         self._base = base
         self._resources, self._secrets = graph.resources, secrets
 
+    def shared(self, make: Callable[[Host], T]) -> T:
+        """Return what the host below keeps."""
+        return self._base.shared(make)
+
     @cached_property
     def processes(self) -> "Processes":
         """Those of the host below, which knows all children of this process."""
         return self._base.processes
 
-    def state_directory(self, resource: Resource) -> "Path":
+    def state_directory(self, resource: Resource | Fact) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""
         return self.state_path(resource)
 
-    def log(self, resource: Resource) -> "logging.LoggerAdapter[logging.Logger]":
+    def log(self, resource: Resource | Fact) -> "logging.LoggerAdapter[logging.Logger]":
         """Return a logger whose records carry the resource they are about, and no secret."""
         return SafeLog(super().log(resource), self._secrets)
 
