@@ -3,7 +3,7 @@ import os
 import pytest
 
 from setpoint.errors import Refused
-from setpoint.paths import is_guarded, open_path
+from setpoint.paths import _walk_beneath, is_guarded, open_beneath, open_path
 
 
 def where(fd):
@@ -80,3 +80,49 @@ def test_a_directory_is_not_guarded_from_who_owns_the_one_above(tmp_path):
     assert not is_guarded(f"{tmp_path}/theirs/inner")
     (tmp_path / "theirs").chmod(0o1777)
     assert not is_guarded(f"{tmp_path}/theirs/inner")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A directory with something in it, and a secret beside it."""
+    (tmp_path / "secret").write_text("")
+    (tmp_path / "root/sub").mkdir(parents=True)
+    (tmp_path / "root/sub/file").write_text("")
+    (tmp_path / "root/inward").symlink_to("sub/file")
+    (tmp_path / "root/outward").symlink_to("../secret")
+    (tmp_path / "root/away").symlink_to(tmp_path)
+    fd = os.open(tmp_path / "root", os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+@pytest.mark.parametrize("way", [open_beneath, _walk_beneath])
+def test_what_is_beneath_is_opened(root, tmp_path, way):
+    assert where(way(root, "sub/file")) == f"{tmp_path}/root/sub/file"
+    assert where(way(root, "sub")) == f"{tmp_path}/root/sub"
+    with pytest.raises(FileNotFoundError, match="none"):
+        way(root, "sub/none")
+
+
+@pytest.mark.parametrize("way", [open_beneath, _walk_beneath])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret",
+        "sub/../../secret",
+        "outward",
+        "away/secret",
+        "away",
+        "/etc/passwd",
+        "sub\0/file",
+    ],
+)
+def test_nothing_leads_out(root, way, path):
+    with pytest.raises((OSError, ValueError)):
+        way(root, path)
+
+
+def test_a_link_beneath_is_followed_where_the_kernel_can_tell_where_it_leads(root, tmp_path):
+    assert where(open_beneath(root, "inward")) == f"{tmp_path}/root/sub/file"
+    with pytest.raises(OSError, match="symbolic links"):
+        _walk_beneath(root, "inward")

@@ -9,7 +9,6 @@ system calls she can put a symlink to `/etc` where `app` was. Two answers, the c
   is done to the names.
 """
 
-import ctypes
 import errno
 import os
 import stat
@@ -19,36 +18,19 @@ from contextlib import suppress
 import msgspec
 
 from setpoint.errors import Refused
+from setpoint.openat2 import (
+    AT_FDCWD,
+    BENEATH,
+    NO_MAGICLINKS,
+    NO_SYMLINKS,
+    UNKNOWN,
+    openat2,
+)
 
 CHUNK = 1 << 18  # bytes that are read at once
 MOST_LINKS = 40  # as the kernel has it: path_resolution(7)
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # does not hang, gets no terminal
-
-_OPENAT2 = 437  # on every architecture: the table of numbers is common since Linux 5.1
-_AT_FDCWD = -100
-_NO_MAGICLINKS, _NO_SYMLINKS = 0x02, 0x04
-
-
-class _OpenHow(ctypes.Structure):
-    """`struct open_how` of openat2(2)."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
-_syscall.argtypes = [
-    ctypes.c_long,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.POINTER(_OpenHow),
-    ctypes.c_size_t,
-]
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -108,14 +90,52 @@ def open_path(path: str, flags: int = 0) -> int:
     Source: openat2(2), path_resolution(7), systemd's chase.c.
 
     """
-    how = _OpenHow(os.O_PATH | os.O_CLOEXEC | flags, 0, _NO_MAGICLINKS | _NO_SYMLINKS)
-    fd: int = _syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), how, ctypes.sizeof(how))
-    if fd >= 0:
-        return fd
-    error = ctypes.get_errno()
-    if error in (errno.ELOOP, errno.ENOSYS, errno.EPERM):  # EPERM: seccomp does not know openat2
-        return _walk(path, flags)
-    raise OSError(error, os.strerror(error), path)
+    try:
+        return openat2(
+            AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC | flags, NO_MAGICLINKS | NO_SYMLINKS
+        )
+    except OSError as error:
+        if error.errno in (errno.ELOOP, *UNKNOWN):
+            return _walk(path, flags)
+        raise
+
+
+def open_beneath(root: int, path: str) -> int:
+    """Return a descriptor (O_PATH) of what `path` names below a directory; close it.
+
+    Args:
+        root: a descriptor of the directory. Links are followed as long as none leads out of it.
+        path: relative; may come from a stranger.
+
+    Raises:
+        OSError: it is not there, may not be reached, or is not below the directory.
+
+    Source: openat2(2).
+
+    """
+    try:
+        return openat2(root, path, os.O_PATH | os.O_CLOEXEC, NO_MAGICLINKS | BENEATH)
+    except OSError as error:
+        if error.errno not in UNKNOWN:
+            raise
+    return _walk_beneath(root, path)
+
+
+def _walk_beneath(root: int, path: str) -> int:
+    """Open `path` part by part; follow no link."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+    fd = os.dup(root)
+    for part in reversed(_parts(path)):
+        try:
+            step = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = step
+    if stat.S_ISLNK(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return fd
 
 
 def open_behind(path: str) -> int:
