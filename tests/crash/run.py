@@ -29,10 +29,15 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from killing import LifeError, adopt_orphans, run_and_kill_at_call, run_and_kill_at_step
 from machine import KINDS, Machine
 
 from setpoint.plugins import Plugins
+from setpoint.testing.killing import (
+    LifeError,
+    adopt_orphans,
+    run_and_kill_at_call,
+    run_and_kill_at_step,
+)
 
 NEVER = 1 << 30
 ENOUGH = 20  # wrong things to see what is the matter

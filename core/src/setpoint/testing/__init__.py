@@ -16,17 +16,19 @@ Names are loaded when they are first used: pytest imports this package in each o
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "Crash": "lives",
+    "Engines": "engines",
     "FactSuite": "facts",
     "Kept": "engines",
     "ResourceSuite": "resources",
-    "Engines": "engines",
 }
 
-__all__ = ["Engines", "FactSuite", "Kept", "ResourceSuite"]
+__all__ = ["Crash", "Engines", "FactSuite", "Kept", "ResourceSuite"]
 
 if TYPE_CHECKING:
     from setpoint.testing.engines import Engines, Kept
     from setpoint.testing.facts import FactSuite
+    from setpoint.testing.lives import Crash
     from setpoint.testing.resources import ResourceSuite
 
 

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Generator
 from functools import partial
 from typing import Any
 
-NEVER = -1
+from setpoint.testing.points import NEVER
 
 
 class CutShort:
@@ -52,10 +52,3 @@ class CutShort:
                 go_on = partial(inner.throw, error)
             else:
                 go_on = partial(inner.send, found)
-
-
-def spread(total: int, most: int) -> list[int]:
-    """Return up to `most` different numbers from 0 to below `total`, evenly spread, first and last among them."""
-    if total <= most:
-        return list(range(total))
-    return sorted({round(n * (total - 1) / (most - 1)) for n in range(most)})

@@ -19,7 +19,8 @@ PATIENCE = 10.0  # seconds in which what a test waits for has to happen
 class Engines:
     """Makes engines over one host, with a journal in its state directory.
 
-    Kinds are taken from the resources: nothing needs to be installed, and nothing that is installed stands around them.
+    Kinds are taken from the resources of all its graphs: nothing needs to be installed, and nothing that is installed
+    stands around them.
 
     events: all that was told, by any of the engines.
     """
@@ -27,6 +28,7 @@ class Engines:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.events: list[Event] = []
+        self._kinds: set[type[Resource]] = set()
 
     def graph(self, *resources: Resource, edges: str = "") -> Graph:
         """Return a graph of `resources`.
@@ -46,8 +48,9 @@ class Engines:
 
     def make(self, graph: Graph, **options: Any) -> Engine:
         """Return an engine that is to run `graph`, with `setpoint.engine.Options`."""
+        self._kinds.update(type(resource) for resource in graph.resources.values())
         plugins = Plugins(path=[])
-        plugins.add(*{type(resource) for resource in graph.resources.values()})
+        plugins.add(*self._kinds)
         engine = Engine(graph, plugins=plugins, host=self.host, options=Options(**options))
         engine.listen(self.events.append)
         return engine

@@ -17,8 +17,10 @@ from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 if TYPE_CHECKING:
     from setpoint.host import Host
     from setpoint.testing.engines import Engines
+    from setpoint.testing.lives import Crash
 
 __all__ = [
+    "crash",
     "engine",
     "host",
     "http_server",
@@ -46,3 +48,11 @@ def engine(host: "Host") -> "Engines":
     from setpoint.testing.engines import Engines
 
     return Engines(host)
+
+
+@pytest.fixture
+def crash() -> "Crash":
+    """Let work be done in processes that are killed; see `setpoint.testing.lives`."""
+    from setpoint.testing.lives import Crash
+
+    return Crash()

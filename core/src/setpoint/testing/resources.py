@@ -1,9 +1,8 @@
 """`ResourceSuite`: what every kind has to do, as tests that a plugin inherits."""
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,21 +10,16 @@ import pytest
 from setpoint.declarations.params import Schema
 from setpoint.engine.events import Changed
 from setpoint.hookspecs import hookimpl
-from setpoint.host import Host
 from setpoint.resource import Meta, Resource, params
-from setpoint.testing.cancelling import NEVER, CutShort, spread
 from setpoint.testing.documented import faults_of_params, faults_of_sends
 from setpoint.testing.engines import Engines
-from setpoint.testing.held import held, in_words, more_than, own_threads
 from setpoint.testing.looking import Looking, looking
-from setpoint.testing.snapshot import snapshot
+from setpoint.testing.stopping import StoppingSuite
+from setpoint.testing.subject import shown
 from setpoint.values import Change, Secret
 
-ROUNDS = 3  # applies after which a test that is not about their number gives up
-CANCELLATIONS = 6
 
-
-class ResourceSuite:
+class ResourceSuite(StoppingSuite):
     """The contract of a kind, as tests: subclass it, say what to try, and all of them run.
 
         class TestLine(ResourceSuite):
@@ -37,42 +31,8 @@ class ResourceSuite:
             async def disturb(self, resource):
                 Path(resource.path).write_text("one")
 
-    `resource` is a fixture: a declaration whose state the machine does not have yet, on the fixture `host`.
-
-    watches: False for a kind without a watch of its own.
-    checks: False for a kind without a state: a check of `resource` finds nothing.
-    refuses_others: True for a kind that only root can apply, and that says so.
-    patience: seconds in which the watch has to begin, and to notice a disturbance.
+    What else a subclass may say is in `Subject`.
     """
-
-    watches: ClassVar[bool] = True
-    checks: ClassVar[bool] = True
-    refuses_others: ClassVar[bool] = False
-    patience: ClassVar[float] = 5.0
-
-    @pytest.fixture
-    def resource(self) -> Resource:
-        """Return what to try; each subclass has its own."""
-        raise NotImplementedError(f"{type(self).__name__} has to have a fixture `resource`")
-
-    async def disturb(self, resource: Any) -> None:
-        """Change on the machine, as somebody else would, what `resource` declares and was applied."""
-        raise NotImplementedError(f"{type(self).__name__} has to have `async def disturb`")
-
-    async def undo(self, resource: Any) -> None:
-        """Take all away that `resource` has made; a disturbance, if nothing else is known."""
-        await self.disturb(resource)
-
-    def observe(self, resource: Any) -> object:
-        """Return what is on the machine of what `resource` declares, to be compared by ==.
-
-        What lies in `tmp_path` is compared in any case.
-        """
-
-    def restarted(self, resource: Any) -> Any:
-        """Return `resource` as the next process declares it: nothing in memory, the same state on disk."""
-        host = Host(state=resource.host.root, clock=resource.host.clock)
-        return msgspec.structs.replace(resource, _host=host)
 
     # what its author says
 
@@ -96,9 +56,7 @@ class ResourceSuite:
                 assert schema.params[name].accept(written) == value, f"{name} cannot be written"
 
     @pytest.mark.asyncio
-    async def test_no_secret_is_shown(
-        self, resource: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_no_secret_isshown(self, resource: Any, caplog: pytest.LogCaptureFixture) -> None:
         """Neither in what it says of itself, nor in differences and logs."""
         with caplog.at_level(logging.DEBUG):
             changes = await resource.check_apply(apply=True)
@@ -120,14 +78,14 @@ class ResourceSuite:
         if self.checks:
             assert found, "a check found nothing to do; `resource` has to differ from the machine"
         else:
-            assert not found, f"a check found {_shown(found)}; `checks = False` says it would not"
+            assert not found, f"a check found {shown(found)}; `checks = False` says it would not"
 
     @pytest.mark.asyncio
     async def test_one_apply_is_enough(self, resource: Any) -> None:
         """A second look finds nothing."""
         await resource.check_apply(apply=True)
         left = await resource.check_apply(apply=False)
-        assert not left, f"after an apply there is still {_shown(left)}"
+        assert not left, f"after an apply there is still {shown(left)}"
 
     @pytest.mark.asyncio
     async def test_what_was_found_is_as_declared_for_whoever_looks_next(
@@ -135,15 +93,17 @@ class ResourceSuite:
     ) -> None:
         """A process that remembers nothing finds nothing either."""
         await self._settle(resource)
-        left = await self._look_after_restart(resource)
-        assert not left, f"a new process still finds {_shown(left)}"
+        with self._next_process(resource) as again:
+            left = await again.check_apply(apply=False)
+        assert not left, f"a new process still finds {shown(left)}"
 
     @pytest.mark.asyncio
     async def test_an_apply_does_what_the_plan_said(self, resource: Any) -> None:
         """What a check finds is what an apply returns as repaired."""
-        planned = await self._look_after_restart(resource)
+        with self._next_process(resource) as plans:
+            planned = await plans.check_apply(apply=False)
         done = await resource.check_apply(apply=True)
-        assert done == planned, f"planned was {_shown(planned)}, and done {_shown(done)}"
+        assert done == planned, f"planned was {shown(planned)}, and done {shown(done)}"
 
     @pytest.mark.asyncio
     async def test_the_watch_tells_of_a_disturbance_that_is_then_repaired(
@@ -174,84 +134,12 @@ class ResourceSuite:
         assert not any(said), "with noop it said that it had changed something"
         assert bool(said) is self.checks, "with noop it has to say what it would do"
 
-    # being stopped
-
-    @pytest.mark.asyncio
-    async def test_cycles_leak_nothing(self, resource: Any) -> None:
-        """Watched, applied, disturbed and closed again and again, it holds no more than at first."""
-        await self._cycle(resource)  # what is kept for good, modules say, is there after this
-        before = held()
-        for _ in range(3):
-            await self._cycle(resource)
-        more = await more_than(before)
-        assert not more, f"three cycles leaked {in_words(more)}"
-
-    @pytest.mark.asyncio
-    async def test_cancelled_anywhere_it_leaves_nothing_and_converges_later(
-        self, resource: Any
-    ) -> None:
-        """Wherever it waits for something in an apply, it may be cancelled."""
-        await self._settle(resource)
-        waits, usual = await self._cancel(resource, NEVER)
-        for at in spread(waits, CANCELLATIONS):
-            _, more = await self._cancel(resource, at)
-            leaked = more - usual
-            assert not leaked, f"cancelled at wait {at} of {waits} it leaked {in_words(leaked)}"
-
-    # how the tests go about it
-
-    def _seen(self, resource: Any, tmp_path: Path) -> object:
-        return self.observe(resource), snapshot(str(tmp_path), stamps=True)
-
-    async def _settle(self, resource: Any) -> None:
-        """Apply until nothing is left to do."""
-        for _ in range(ROUNDS):
-            if not await resource.check_apply(apply=True):
-                return
-        left = await resource.check_apply(apply=False)
-        assert not left, f"after {ROUNDS} applies there is still {_shown(left)}"
-
-    async def _look_after_restart(self, resource: Any) -> list[Change]:
-        again = self.restarted(resource)
-        try:
-            found: list[Change] = await again.check_apply(apply=False)
-            return found
-        finally:
-            again.host.close()
-
-    async def _undo(self, resource: Any) -> None:
-        if self.checks:
-            await self.undo(resource)
-
     async def _hear(self, resource: Any, watch: Looking) -> None:
         """Wait until the watch has told of a disturbance, and a check finds it."""
         while await watch.news(self.patience):
             if not self.checks or await resource.check_apply(apply=False):
                 return
         raise AssertionError(f"the watch told nothing of a disturbance for {self.patience} s")
-
-    async def _cycle(self, resource: Any) -> None:
-        async with own_threads():
-            async with looking(resource, self.patience) as watch:
-                await self._settle(resource)
-                if self.checks:
-                    await self.disturb(resource)
-                    if self.watches:
-                        await watch.news(self.patience)
-                    await self._settle(resource)
-                await self._undo(resource)
-            resource.host.close()
-
-    async def _cancel(self, resource: Any, at: int) -> "tuple[int, Any]":
-        """Let it converge, cancelled at a wait and then not; return the waits and what the first held."""
-        await self._undo(resource)
-        before = held()
-        async with own_threads():
-            work = CutShort(resource.check_apply(apply=True), at)
-            await work.run()
-        more = await more_than(before)
-        await self._settle(resource)
-        return work.waits, more
 
 
 class _Told(Resource):
@@ -273,7 +161,3 @@ def _revealed(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
     raise TypeError(f"a {type(value).__name__} cannot be written in a graph")
-
-
-def _shown(changes: Iterable[Change]) -> str:
-    return ", ".join(map(str, changes)) or "nothing"
