@@ -19,8 +19,8 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
     "errors values clock paths temporaries replacing hookspecs watching relations resource together"
-    " files editing processes dbus host journal graph autoedges plugins declarations graphfile engine plan"
-    " cli testing"
+    " files editing processes dbus host accounts journal graph autoedges plugins declarations reversals graphfile engine"
+    " plan cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"

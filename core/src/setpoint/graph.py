@@ -66,10 +66,12 @@ class Graph:
         For each there is an edge from the sender.
     places: id to where it was declared; empty for graphs made in Python.
     warnings: what a person should know about how it was declared, though it runs.
+    scope: tells what belongs to this graph from what belongs to others with the same state directory: its
+        name, or the path of its first file.
     """
 
     def __init__(self, name: str = "") -> None:
-        self.name = name
+        self.name = self.scope = name
         self.resources: dict[str, Resource] = {}
         self.edges: dict[tuple[str, str], Edge] = {}
         self.receives: dict[str, Mapping[str, Ref | Text]] = {}

@@ -34,6 +34,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sema: names of semaphores to hold while running: "name" lets one run at a time, "name:4" four.
     rewatch: begin the watch anew when the declaration changed.
     autoedge: take part in automatic edges.
+    reverse: put back what was there before, when it is declared no more.
     autogroup: where a kind does the work of several resources in one go, take part in that.
     """
 
@@ -49,6 +50,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rewatch: bool = False
     autoedge: bool = True
     autogroup: bool = True
+    reverse: bool = False
 
 
 DEFAULT = Meta()
@@ -165,11 +167,11 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
         """Return what this one waits for, told by its params alone."""
         return ()
 
-    def reversed(self) -> "Resource | None":
+    def reversed(self) -> Any:
         """Return the resource whose apply brings back what the machine has now; asked before the first change.
 
-        It has the same kind and name, and params that can be written down. None: nothing to bring back.
-        A kind without this cannot be put back.
+        It has the same kind and name, and params that can be written down; a file "prior" in the state directory is
+        kept as long as they are. None: nothing to bring back. May be `async`. A kind without this cannot be put back.
 
         Raises:
             OSError: what is there now cannot be read.

@@ -1,5 +1,6 @@
 """Declarations made into a graph: every check, and all problems at once."""
 
+import os
 from typing import TYPE_CHECKING
 
 from setpoint import autoedges
@@ -35,6 +36,8 @@ def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = T
     for id_, declaration in building.declared.items():
         graph.places[id_] = declaration.source.place(declaration.at)
     graph.warnings = declarations.warnings
+    if declarations.sources and not graph.name:
+        graph.scope = os.path.abspath(declarations.sources[0].file)
     if automatic:
         autoedges.connect(graph)
     return graph

@@ -85,7 +85,11 @@ class Instances:
         """Return the params of `declaration` as the kind takes them, and report what is wrong."""
         values = self._values(declaration, schema)
         if declaration.meta:
-            values["meta"] = self._meta(declaration)
+            values["meta"] = meta = self._meta(declaration)
+            if meta.reverse and schema.kind.reversed is Resource.reversed:
+                at = key_at(declaration.meta, "reverse", declaration.at)
+                what = f"what {declaration.kind} does cannot be put back; take out meta.reverse"
+                self._report(declaration, at, what)
         for name in schema.required:
             if name not in declaration.params:
                 self._report(declaration, declaration.at, f"{name} is required; add it")

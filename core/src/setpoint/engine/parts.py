@@ -17,6 +17,7 @@ from setpoint.engine.timers import Timers
 from setpoint.engine.vertices import Vertices
 from setpoint.host import Host
 from setpoint.journal import Journal
+from setpoint.reversals import Reversals
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -60,6 +61,7 @@ class Parts:
         self.semaphores = Semaphores()
         self.fights = Fights()
         self.redaction = Redaction()
+        self.reversals = Reversals(host, plugins)
         self.listeners: list[Callable[[Event], None]] = []
         self.last_change = host.clock.monotonic()
         self.repairs = 0  # runs that changed something

@@ -92,12 +92,14 @@ class Run:
         if parts.journal is not None:
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
+        parts.reversals.extend(graph, {})
         self._swapping.swap(graph)
         parts.scheduler.kick()
         self._watchdog.look()
 
     def swap(self, graph: Graph) -> Swapped:
         """Replace the graph; see `Engine.swap`."""
+        self._parts.reversals.extend(graph, self._swapping.resources)
         found = self._swapping.swap(graph)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
         self._parts.last_change = self._parts.now()

@@ -49,6 +49,12 @@ class Swapping:
         """The name of the graph that runs."""
         return self._graph.name
 
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        """The resources of the graph that runs, as they were declared and have received."""
+        vertices = self._parts.vertices
+        return {key: vertices.resource[v] for key, v in vertices.index.items()}
+
     def swap(self, graph: Graph) -> Difference:
         """Run `graph` from now on.
 

@@ -24,7 +24,7 @@ from setpoint.graphfile.references import OPEN, Scope
 KEYS = ("graph", "vars", "defaults", "resources", "edges")
 LATER = frozenset(["include", "inputs", "facts", "secrets", "hosts", "collect", "publish"])
 LATER_PARAMS = frozenset({"when", "for_each"})
-LATER_META = frozenset(["reverse", "export", "realize", "hidden"])
+LATER_META = frozenset(["export", "realize", "hidden"])
 
 _NO_PARAMS = frozenset({"meta", *WORDS, *LATER_PARAMS})
 

@@ -64,7 +64,7 @@ _HOW = frozenset(  # of each command: where it runs, and what reads it
     command.removesuffix("cmd") + how for command in _COMMANDS for how in ("cwd", "shell")
 )
 _WITHOUT_EFFECT = frozenset(["dollar", "realize", "reset"])
-_LATER = frozenset(["export", "hidden", "reverse"])
+_LATER = frozenset(["export", "hidden"])
 
 
 def as_flag(value: Any) -> Any:
@@ -174,7 +174,7 @@ def _limit(value: Any) -> Any:
 
 
 _META: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("noop", "retryreset", "rewatch", "autoedge", "autogroup"), as_flag),
+    **dict.fromkeys(("noop", "retryreset", "rewatch", "autoedge", "autogroup", "reverse"), as_flag),
     **dict.fromkeys(("retry", "poll", "burst", "sema"), _same),
     **dict.fromkeys(("delay", "timeout"), _seconds),
     "limit": _limit,

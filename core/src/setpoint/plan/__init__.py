@@ -15,6 +15,7 @@ from setpoint.engine.redaction import Redaction
 from setpoint.graph import Edge, Graph
 from setpoint.plan.checking import Checking
 from setpoint.resource import has_refresh
+from setpoint.reversals import Reversals
 from setpoint.values import Change
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ async def plan(
         CycleError: the edges of the graph close a circle.
 
     """
+    Reversals(host, plugins).extend(graph, {})
     ranks = graph.order()
     checking = Checking(graph, plugins, host, redaction or Redaction())
     for _, level in groupby(sorted(ranks, key=ranks.__getitem__), ranks.__getitem__):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from setpoint import REWATCH, Change, Need, Refused, Resource, Thing, Values, hookimpl
 from setpoint.watching import Many, Subscription
-from setpoint_file import contents, differences, relations, repair
+from setpoint_file import contents, differences, relations, repair, undoing
 from setpoint_file.rules import validate
 from setpoint_file.signatures import medium, signature
 
@@ -150,6 +150,10 @@ class File(Resource):
             repair.make(self, changes)
         except PermissionError as error:
             raise _refusal(self, "change", error) from error
+
+    def reversed(self) -> "File":
+        """Return the file that brings back what is there now: its content, and what it manages of the rest."""
+        return File(self.name, **undoing.prior(self))
 
     @hookimpl
     def send(self) -> Values:

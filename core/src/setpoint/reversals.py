@@ -1,0 +1,217 @@
+"""Putting back what resources have changed, once nobody declares them any more.
+
+Before a resource with `meta.reverse` changes something for the first time, it is asked for the resource that would undo
+that (`Resource.reversed`), and the answer is written down in its state directory, readable by its owner only. The
+record outlives the process, and is not overwritten.
+
+A graph of the same scope in which the resource is declared no more gets a `Reversal` in its place. That applies the
+prior state if what we wrote still stands, else it leaves all as it is and says so; then the record goes. Reversals run
+in the opposite order of what they undo.
+"""
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
+from glob import escape, iglob
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.declarations.params import convert
+from setpoint.graph import Edge, Graph
+from setpoint.hookspecs import hookimpl
+from setpoint.resource import Resource, call, params
+from setpoint.values import Change, Secret
+
+if TYPE_CHECKING:
+    from setpoint.host import Host
+    from setpoint.plugins import Plugins
+
+RECORD = "reverse.json"
+PRIOR = "prior"  # what a kind keeps beside it, a content that is no text
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What is known of one resource that is to be put back.
+
+    graph: the scope of the graph that declared it.
+    declared: its params when it last changed something, without secrets.
+    prior: the params of the resource that undoes it; None if there is nothing to undo.
+    after: the ids of those that it required.
+    """
+
+    graph: str
+    kind: str
+    name: str
+    declared: dict[str, Any]
+    prior: dict[str, Any] | None
+    after: list[str] = []
+
+    @property
+    def id(self) -> str:
+        """Kind and name."""
+        return f"{self.kind} {self.name}"
+
+
+class Reversal(Resource):
+    """Puts back what a resource has changed that is declared no more.
+
+    name: the id of that resource.
+    declared: that resource, as it was declared last.
+    prior: the one that undoes it; None if there is nothing to undo.
+    """
+
+    kind = "reverse"
+
+    declared: Any
+    prior: Any
+
+    @hookimpl
+    async def check_apply(self, apply: bool) -> list[Change]:
+        """Apply what was before, if what we wrote still stands; that is done once."""
+        record = os.path.join(self.host.state_path(self.declared), RECORD)
+        if not os.path.exists(record):
+            return []
+        changes: list[Change] = []
+        if await self._stands():
+            changes = await self._put_back(apply)
+        else:
+            self.host.log(self).warning("somebody else has changed it since; it stays as it is")
+        if apply:
+            await self.host.in_thread(forget, self.host, self.declared)
+        return changes
+
+    async def _stands(self) -> bool:
+        """Whether all is as it was declared."""
+        self.declared._host = self.host
+        return not await call(self.declared, self.declared.check_apply, False)
+
+    async def _put_back(self, apply: bool) -> list[Change]:
+        if self.prior is None:
+            return []
+        self.prior._host = self.host
+        changes: list[Change] = await call(self.prior, self.prior.check_apply, False)
+        if changes and apply:
+            await self.intend(changes)
+            await call(self.prior, self.prior.check_apply, True)
+        return changes
+
+
+class Reversals:
+    """The records below one state directory.
+
+    scope: tells the records of one graph from those of others.
+    """
+
+    def __init__(self, host: "Host", plugins: "Plugins") -> None:
+        self._host, self._plugins = host, plugins
+        self.scope = ""
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def alone(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
+        """Return what keeps a resource and its reversal from running at the same time."""
+        if isinstance(resource, Reversal):
+            return self._locks[resource.name]
+        return self._locks[resource.id] if resource.meta.reverse else nullcontext()
+
+    async def keep(self, resource: Resource, after: list[str]) -> None:
+        """Write down what `resource` is about to do, and how to undo it unless that is known already.
+
+        Raises:
+            OSError: it cannot be found out, or written.
+            Refused: the kind cannot put this back.
+
+        """
+        path = os.path.join(self._host.state_directory(resource), RECORD)
+        if os.path.exists(path):
+            prior = self._read(path).prior
+        else:
+            undoing = await call(resource, resource.reversed)
+            prior = None if undoing is None else _plain(undoing)
+        record = Record(
+            graph=self.scope,
+            kind=resource.kind,
+            name=resource.name,
+            declared=_plain(resource, without=resource.memory.get("tainted", ())),
+            prior=prior,
+            after=after,
+        )
+        content = msgspec.json.encode(record)
+        await self._host.in_thread(partial(self._host.files.write, path, content, mode=0o600))
+
+    def _read(self, path: str) -> Record:
+        return msgspec.json.decode(self._host.files.read(path), type=Record)
+
+    def extend(self, graph: Graph, live: Mapping[str, Resource]) -> None:
+        """Add to `graph` the reversals of what it does not declare any more.
+
+        Args:
+            graph: gives the scope from now on.
+            live: the resources of the graph before it, which know best what was declared last.
+
+        """
+        self.scope = graph.scope
+        records = {record.id: record for record in self._records(graph)}
+        made = {id_: self._made(graph, record, live.get(id_)) for id_, record in records.items()}
+        graph.add(*filter(None, made.values()))
+        for id_, reversal in made.items():
+            for before in records[id_].after:
+                if reversal is not None and (first := made.get(before)) is not None:
+                    graph.connect(Edge(reversal.id, first.id, None, "reverse"))
+
+    def _records(self, graph: Graph) -> Iterator[Record]:
+        """Yield those of this scope that are to be put back."""
+        for path in iglob(os.path.join(escape(self._host.root), "resources", "*", "*", RECORD)):
+            try:
+                record = self._read(path)
+            except (OSError, msgspec.DecodeError) as error:
+                graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
+                continue
+            if record.graph == self.scope and record.id not in graph.resources:
+                yield record
+
+    def _made(self, graph: Graph, record: Record, live: Resource | None) -> Reversal | None:
+        """Return the resource that does what `record` is for; None if that cannot be made."""
+        try:
+            declared = live or self._resource(record, record.declared)
+            prior = None if record.prior is None else self._resource(record, record.prior)
+        except Exception as error:  # the plugin is gone, or another version of it
+            graph.warn(record.id, f"cannot be put back, {error}")
+            return None
+        return Reversal(record.id, declared=declared, prior=prior)
+
+    def _resource(self, record: Record, values: dict[str, Any]) -> Resource:
+        kind = self._plugins.kind(record.kind)
+        types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        return kind(record.name, **{name: convert(v, types[name]) for name, v in values.items()})
+
+
+def forget(host: "Host", resource: Resource) -> None:
+    """Remove the record of `resource`, and what its kind kept beside it."""
+    directory = host.state_path(resource)
+    for name in (PRIOR, RECORD):  # the record last: it leads to the other
+        path = os.path.join(directory, name)
+        if os.path.lexists(path):
+            host.files.remove(path, recursive=True)
+
+
+def _plain(resource: Resource, without: Any = ()) -> dict[str, Any]:
+    """Return the params of `resource` that differ from what they are if nobody says, as plain values."""
+    fields = {field.name: field for field in msgspec.structs.fields(type(resource))}
+    found = {
+        name: getattr(resource, name) for name in params(type(resource)) if name not in without
+    }
+    return {
+        name: msgspec.to_builtins(value, enc_hook=_revealed)
+        for name, value in found.items()
+        if value is not msgspec.UNSET and value != fields[name].default
+    }
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} cannot be written down")
