@@ -44,10 +44,11 @@ def faults_of_sends(kind: type[Resource]) -> Iterator[str]:
 
 
 def faults_of_value(fact: type[Fact]) -> Iterator[str]:
-    """Yield which fields of what `fact` yields are explained neither by it nor by their own class."""
-    entries = entries_of(fact)
+    """Yield which fields of what `fact` yields are explained neither by it nor by a class that has them."""
     for value in values_in(fact.Value):
-        yield from _missing(value, fields(value), {**entries, **entries_of(value)})
+        explaining = (fact, *(base for base in value.__mro__ if issubclass(base, Values)))
+        said = {name: text for one in explaining for name, text in entries_of(one).items()}
+        yield from _missing(value, fields(value), said)
 
 
 def values_in(type_: Any) -> Iterator[type[Values]]:
