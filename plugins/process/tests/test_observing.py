@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from setpoint.processes.connector import Connector
 from setpoint_process import Process, observing
-from setpoint_process.connector import Connector
 from setpoint_process.observing import observer
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ table.py       which processes there are, which are meant, which are never touch
 signals.py     pausing and continuing, never the wrong one
 ending.py      asking to end, then killing
 record.py      who was paused by us, kept over a kill
-observing.py   noticing that they appear, stop, go on and vanish; connector.py is the kernel's side
+observing.py   noticing that they appear, stop, go on and vanish
 commands.py    `setpoint pause` and `setpoint continue`
 """
 

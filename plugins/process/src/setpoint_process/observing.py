@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from setpoint.processes.connector import Connector
 from setpoint.watching import Subscription
-from setpoint_process.connector import Connector
 from setpoint_process.table import Entry, Selection, is_ordinary, read, scan
 
 if TYPE_CHECKING:
