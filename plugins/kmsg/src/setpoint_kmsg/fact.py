@@ -58,7 +58,7 @@ class Kmsg(Fact):
     logged meanwhile follow; none is new twice. In the first run only messages count that are logged from then on, after
     a reboot all that the kernel has. Many messages that come at once may be told as one change, `history` has them.
 
-    All such facts share one reader, which takes 50,000 messages a second at most. If more are logged, the kernel
+    All such facts share one reader, which takes 100,000 messages a second at most. If more are logged, the kernel
     overwrites some before they are read. Such a gap is logged with its sequence numbers, and counted.
 
     name: a regular expression that is searched in the text, in its first 1,024 characters; empty fits everything. Its
