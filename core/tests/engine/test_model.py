@@ -11,7 +11,6 @@ Time is virtual: the loop jumps to the next timer when nothing else is left to d
 
 import asyncio
 import os
-import selectors
 import shutil
 import tempfile
 import threading
@@ -26,10 +25,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from setpoint import Engine
-from setpoint.clock import Clock
 from setpoint.engine import Result
 from setpoint.host import Host
 from setpoint.plugins import Plugins
+from setpoint.testing import VirtualClock
 
 from .model import BAD, Model
 from .random_graphs import POOL, Plan, picks, plans, tweaked, tweaks
@@ -37,34 +36,6 @@ from .random_world import KINDS, Node, World
 
 EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "50"))
 VERBS = ("check", "apply", "refresh")
-
-
-class Hurry(selectors.DefaultSelector):
-    """Waits 1 ms at most, in which no thread has anything to say; then time jumps, by 2 s at most."""
-
-    ahead = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is None or timeout <= 0:
-            return super().select(timeout)
-        found = super().select(min(timeout, 0.001))
-        if not found:
-            self.ahead += min(timeout, 2.0)
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.hurry = Hurry()
-        super().__init__(self.hurry)
-
-    def time(self) -> float:
-        return super().time() + self.hurry.ahead
-
-
-class VirtualClock(Clock):
-    def __init__(self, loop: VirtualLoop) -> None:
-        self.monotonic = loop.time  # type: ignore[method-assign]
 
 
 class Scripts(RuleBasedStateMachine):
@@ -75,7 +46,9 @@ class Scripts(RuleBasedStateMachine):
         self.fds, self.threads = count_fds(), threading.active_count()
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.state = Path(tempfile.mkdtemp(dir=memory))
-        self.loop = VirtualLoop()
+        self.loop = asyncio.SelectorEventLoop()
+        self.clock = VirtualClock()
+        self.clock.rule(self.loop)
         self.world = Node.world = World()
         self.model = Model()
         self.engine: Engine | None = None
@@ -91,7 +64,7 @@ class Scripts(RuleBasedStateMachine):
     def start(self) -> None:
         self.plugins = Plugins(path=[])
         self.plugins.add(*KINDS.values())
-        host = Host(state=self.state, clock=VirtualClock(self.loop))
+        host = Host(state=self.state, clock=self.clock)
         self.engine = Engine(self.plan.graph(), plugins=self.plugins, host=host)
         self.task = self.loop.create_task(self.engine.run())
         self.most = len(self.plan.order)

@@ -13,21 +13,12 @@ import msgspec
 import pytest
 
 from setpoint import Meta, ParamError
-from setpoint.clock import Clock
 from setpoint.host import Host
 from setpoint.processes import ProcessEnded
+from setpoint.testing import HandClock, ResourceSuite
 from setpoint_exec import Exec
 
 Make = Callable[..., Exec]
-
-
-class HandClock(Clock):
-    """A clock that is moved by hand."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Listening(Host):
@@ -60,6 +51,18 @@ def make(host: Host) -> Make:
         return resource
 
     return make
+
+
+class TestExec(ResourceSuite):
+    @pytest.fixture
+    def resource(self, make: Make, tmp_path: Path) -> Exec:
+        made = tmp_path / "made"
+        return make(
+            cmd=f"echo once > {made}.new; mv {made}.new {made}", shell=True, creates=str(made)
+        )
+
+    async def disturb(self, resource: Exec) -> None:
+        Path(resource.creates).unlink()
 
 
 def counter(path: Path) -> dict[str, Any]:

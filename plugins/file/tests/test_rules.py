@@ -1,4 +1,3 @@
-import inspect
 from pathlib import Path
 
 import msgspec
@@ -85,12 +84,6 @@ def test_modes_are_octal_or_symbolic(text, mode):
 
 def test_classes_that_a_symbolic_mode_does_not_name_stay():
     assert parse_mode("g=r").over(0o4777) == 0o4747
-
-
-def test_every_param_is_explained():
-    documented = inspect.cleandoc(File.__doc__)
-    assert all(f"\n{field}: " in documented for field in File.__struct_fields__[3:])
-    assert all(f"Sends `{field}`: " in documented for field in File.Sends.__struct_fields__)
 
 
 @pytest.mark.parametrize("below", ["file/x", "file/x/y", "loop/x", "n" * 300 + "/x"])

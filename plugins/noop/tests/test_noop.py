@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from setpoint.host import Host
+from setpoint.testing import ResourceSuite
 from setpoint_noop import Noop
 
 
-async def test_it_is_always_as_declared() -> None:
-    assert await Noop("any", comment="a note").check_apply(apply=True) == []
+class TestNoop(ResourceSuite):
+    checks = watches = False
+
+    @pytest.fixture
+    def resource(self, host: Host) -> Noop:
+        return Noop("any", comment="a note", _host=host)
 
 
 def test_a_notification_is_logged_with_the_resource_it_reached(

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,13 @@ from hypothesis import strategies as st
 
 from setpoint import Change, ParamError, Refused, Secret
 from setpoint.host import Host
+from setpoint.testing import ResourceSuite
 from setpoint_password import ALPHABET, Password
 
 NEW = [Change("password", None, "(secret)")]
 TAMPERED = [Change("password", "(tampered)", "(secret)")]
 
 Make = Callable[..., Password]
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(state=tmp_path)
-    yield host
-    host.close()
 
 
 @pytest.fixture
@@ -48,16 +42,18 @@ def value_of(password: Password) -> str:
     return password.send().password.reveal()
 
 
-async def test_one_apply_is_enough(make: Make) -> None:
-    password = make()
-    assert await password.check_apply(apply=True) == NEW
-    assert await password.check_apply(apply=True) == []
+class TestPassword(ResourceSuite):
+    @pytest.fixture
+    def resource(self, make: Make) -> Password:
+        return make()
 
+    async def disturb(self, resource: Password) -> None:
+        file_of(resource).unlink()
 
-async def test_a_look_changes_nothing(make: Make) -> None:
-    password = make()
-    assert await password.check_apply(apply=False) == NEW
-    assert not file_of(password).exists()
+    def observe(self, resource: Password) -> object:
+        """Only what it is made of: it is another one each time."""
+        file = file_of(resource)
+        return (stat.S_IMODE(file.stat().st_mode), len(file.read_text())) if file.exists() else None
 
 
 async def test_without_a_password_nothing_is_sent_least_of_all_an_empty_one(make: Make) -> None:

@@ -91,13 +91,6 @@ def herd() -> Iterator[Herd]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(state=tmp_path / "state")
-    yield host
-    host.close()
-
-
-@pytest.fixture
 def declare(herd: Herd, host: Host) -> Callable[..., Process]:
     """Declare the herd to be in some state."""
 

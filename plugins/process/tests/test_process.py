@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from setpoint import ParamError, Refused
+from setpoint.testing import ResourceSuite
 from setpoint_process import Process
 from setpoint_process.record import FILE, Notebook
+from setpoint_process.table import scan
 
 if TYPE_CHECKING:
     from conftest import Herd
@@ -20,7 +22,21 @@ if TYPE_CHECKING:
 Declare = Callable[..., Process]
 
 
-async def test_one_apply_is_enough(herd: "Herd", declare: Declare) -> None:
+class TestProcess(ResourceSuite):
+    @pytest.fixture
+    def resource(self, herd: "Herd", declare: Declare) -> Process:
+        herd.sleepers(3)
+        return declare("paused")
+
+    async def disturb(self, resource: Process) -> None:
+        for entry in scan(resource.selection):
+            os.kill(entry.pid, signal.SIGCONT)
+
+    def observe(self, resource: Process) -> object:
+        return [entry.is_paused for entry in scan(resource.selection)]
+
+
+async def test_one_apply_is_enough_for_each_state(herd: "Herd", declare: Declare) -> None:
     herd.sleepers(3)
     for state in ("paused", "running", "absent"):
         resource = declare(state)

@@ -1,7 +1,6 @@
 """Timer: ticks on a grid, never in a storm, and a tick is a change."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,31 +8,13 @@ import msgspec
 import pytest
 
 from setpoint import Change, Engine, Graph, Resource, hookimpl
-from setpoint.clock import Clock
 from setpoint.engine.events import Changed
 from setpoint.graph import Edge
 from setpoint.host import Host
+from setpoint.testing import HandClock, ResourceSuite, VirtualClock
 from setpoint_timer import Timer
 
 INTERVAL = 0.02
-
-
-class Jumping(Clock):
-    """The machine's clock, which a test can set forward."""
-
-    ahead = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-class ByHand(Clock):
-    """A clock that stands still until a test moves it."""
-
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Ticks:
@@ -49,7 +30,7 @@ class Ticks:
         self.count += 1
         self._news.set()
 
-    def at(self, clock: ByHand, now: float) -> int:
+    def at(self, clock: HandClock, now: float) -> int:
         """Move `clock`, wake the timer as its loop would, and return how often it ticked so far."""
         clock.now = now
         self._subscription.wake()
@@ -64,20 +45,15 @@ class Ticks:
 
 
 @pytest.fixture
-def clock() -> Jumping:
-    return Jumping()
-
-
-@pytest.fixture
-def by_hand() -> ByHand:
-    return ByHand()
-
-
-@pytest.fixture
-def host(tmp_path: Path, clock: Jumping) -> Iterator[Host]:
-    host = Host(state=tmp_path, clock=clock)
+def host(tmp_path: Path, virtual_clock: VirtualClock) -> Iterator[Host]:
+    host = Host(state=tmp_path, clock=virtual_clock)
     yield host
     host.close()
+
+
+@pytest.fixture
+def by_hand() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
@@ -108,9 +84,9 @@ async def test_a_tick_that_is_only_looked_at_stays_due(timer: Timer) -> None:
     ticks.stop()
 
 
-async def test_missed_ticks_are_one_tick(timer: Timer, clock: Jumping) -> None:
+async def test_missed_ticks_are_one_tick(timer: Timer, virtual_clock: VirtualClock) -> None:
     ticks = Ticks(timer)
-    clock.ahead = 1_000_000 * INTERVAL
+    virtual_clock.ahead = 1_000_000 * INTERVAL
     await ticks.next()
     assert ticks.count == 1
     assert await timer.check_apply(apply=True) == [Change("tick", 0, 1)]
@@ -119,7 +95,7 @@ async def test_missed_ticks_are_one_tick(timer: Timer, clock: Jumping) -> None:
     ticks.stop()
 
 
-async def test_a_late_tick_does_not_move_the_next_one(by_hand: ByHand) -> None:
+async def test_a_late_tick_does_not_move_the_next_one(by_hand: HandClock) -> None:
     timer = Timer("t", interval=10.0, _host=Host(clock=by_hand))
     ticks = Ticks(timer)
     assert [ticks.at(by_hand, now) for now in (9.9, 10.3, 19.9, 20.0, 24.0, 58.0, 60.0)] == [
@@ -128,7 +104,7 @@ async def test_a_late_tick_does_not_move_the_next_one(by_hand: ByHand) -> None:
     ticks.stop()
 
 
-async def test_a_notification_begins_the_interval_anew(by_hand: ByHand) -> None:
+async def test_a_notification_begins_the_interval_anew(by_hand: HandClock) -> None:
     timer = Timer("t", interval=10.0, _host=Host(clock=by_hand))
     ticks = Ticks(timer)
     assert ticks.at(by_hand, 9.0) == 0
@@ -143,7 +119,7 @@ async def test_a_notification_before_the_watch_begins_is_harmless(timer: Timer) 
     assert await timer.check_apply(apply=True) == []
 
 
-async def test_what_is_stopped_ticks_no_more(timer: Timer, clock: Jumping) -> None:
+async def test_what_is_stopped_ticks_no_more(timer: Timer, virtual_clock: VirtualClock) -> None:
     ticks = Ticks(timer)
     ticks.stop()
     other = Ticks(Timer("other", interval=INTERVAL, _host=timer.host))
@@ -169,6 +145,17 @@ def test_an_interval_out_of_range_is_refused(interval: float) -> None:
 
 def test_what_requires_it_is_checked_again_at_each_tick() -> None:
     assert Timer.rechecks
+
+
+class TestTimer(ResourceSuite):
+    checks = False  # a tick is a change, but time alone makes it
+
+    @pytest.fixture
+    def resource(self, host: Host) -> Timer:
+        return Timer("every so often", interval=INTERVAL, _host=host)
+
+    async def disturb(self, resource: Timer) -> None:
+        """Let time pass, which it does anyway."""
 
 
 class Counted(Resource):

@@ -19,13 +19,16 @@ _HOMES = {
     "Crash": "lives",
     "Engines": "engines",
     "FactSuite": "facts",
+    "HandClock": "clocks",
     "Kept": "engines",
     "ResourceSuite": "resources",
+    "VirtualClock": "clocks",
 }
 
-__all__ = ["Crash", "Engines", "FactSuite", "Kept", "ResourceSuite"]
+__all__ = ["Crash", "Engines", "FactSuite", "HandClock", "Kept", "ResourceSuite", "VirtualClock"]
 
 if TYPE_CHECKING:
+    from setpoint.testing.clocks import HandClock, VirtualClock
     from setpoint.testing.engines import Engines, Kept
     from setpoint.testing.facts import FactSuite
     from setpoint.testing.lives import Crash

@@ -16,6 +16,7 @@ from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 
 if TYPE_CHECKING:
     from setpoint.host import Host
+    from setpoint.testing.clocks import VirtualClock
     from setpoint.testing.engines import Engines
     from setpoint.testing.lives import Crash
 
@@ -29,6 +30,7 @@ __all__ = [
     "private",
     "systemd",
     "systemd_udev",
+    "virtual_clock",
 ]
 
 
@@ -56,3 +58,13 @@ def crash() -> "Crash":
     from setpoint.testing.lives import Crash
 
     return Crash()
+
+
+@pytest.fixture
+def virtual_clock() -> "Iterator[VirtualClock]":
+    """Give this test time that jumps over all waiting: for a host, `Host(clock=virtual_clock)`."""
+    from setpoint.testing.clocks import VirtualClock
+
+    clock = VirtualClock()
+    yield clock
+    clock.let_go()

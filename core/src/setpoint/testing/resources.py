@@ -112,6 +112,7 @@ class ResourceSuite(StoppingSuite):
         """Watching begins, and from then on nothing is missed."""
         await self._settle(resource)
         async with looking(resource, self.patience) as watch:
+            await resource.check_apply(apply=False)  # as an engine does once it watches
             if self.watches:
                 await self.disturb(resource)
                 await self._hear(resource, watch)

@@ -22,20 +22,23 @@ class Entry(NamedTuple):
     stamp: tuple[int, int]
 
 
-def snapshot(directory: str, *, stamps: bool) -> dict[str, Entry]:
-    """Return what lies below `directory`, which itself is under ".", by path.
+def snapshot(directory: str, without: str, *, stamps: bool = False) -> dict[str, Entry]:
+    """Return what lies below `directory`, by path.
 
     Args:
         directory: absolute; nothing is found if it is not there.
+        without: the path of what is left out, with all that is in it.
         stamps: tell also what was written again just as it had been.
 
     """
     found: dict[str, Entry] = {}
     for parent, below, names in os.walk(directory):
-        for name in (".", *below, *names):
-            if name != "." or parent == directory:
-                path = os.path.join(parent, name)
-                found[os.path.relpath(path, directory)] = _entry(path, stamps)
+        below[:] = [name for name in below if os.path.join(parent, name) != without]
+        if parent == without:
+            names = below[:] = []
+        for name in (*below, *names):
+            path = os.path.join(parent, name)
+            found[os.path.relpath(path, directory)] = _entry(path, stamps)
     return found
 
 

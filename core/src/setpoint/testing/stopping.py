@@ -62,7 +62,7 @@ class StoppingSuite(Subject):
             await self._recover(resource)
             left = unfinished(str(tmp_path), resource.host.root)
             assert not left, f"killed at call {life.calls} it leaves {left} for ever"
-            found = self.observe(resource), snapshot(str(tmp_path), stamps=False)
+            found = self.observe(resource), snapshot(str(tmp_path), resource.host.root)
             wanted = found if wanted is None else wanted
             assert found == wanted, f"killed at call {life.calls} it never becomes as it should"
 

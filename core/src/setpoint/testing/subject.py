@@ -66,7 +66,7 @@ class Subject:
 
     def _seen(self, resource: Any, tmp_path: Path) -> object:
         """Return all that can be seen of the machine, also that something was written just as it was."""
-        return self.observe(resource), snapshot(str(tmp_path), stamps=True)
+        return self.observe(resource), snapshot(str(tmp_path), resource.host.root, stamps=True)
 
     async def _settle(self, resource: Any) -> None:
         """Apply until nothing is left to do."""
