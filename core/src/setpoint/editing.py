@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from setpoint.files import Files
@@ -42,7 +42,15 @@ def read(files: Files, path: str) -> bytes | None:
     return found.data if found else None
 
 
-def edit(files: Files, path: str, change: Edit, *, mode: int | None = None) -> None:
+def edit(
+    files: Files,
+    path: str,
+    change: Edit,
+    *,
+    mode: int | None = None,
+    owner: int = -1,
+    group: int = -1,
+) -> None:
     """Put in the place of the file at `path` what `change` makes of it; owner, mode and attributes stay.
 
     A symlink that root or this process owns is followed: it stays, and the file that it leads to is replaced.
@@ -53,6 +61,8 @@ def edit(files: Files, path: str, change: Edit, *, mode: int | None = None) -> N
         change: gets all that the file holds, None if it is missing; returns what it is to hold, None for no file.
             It is called again if somebody else was quicker, and must depend on nothing but what it gets.
         mode: the permission bits of a file that is made; None as the umask has it.
+        owner: the user of that file; -1 is this process's.
+        group: its group, likewise.
 
     Raises:
         Refused: it is no regular file, or a symlink of somebody else leads there.
@@ -68,7 +78,10 @@ def edit(files: Files, path: str, change: Edit, *, mode: int | None = None) -> N
             if after == before:
                 return
             if _is_unchanged(files, path, found):
-                _put(files, path, found, after, mode)
+                if found is None:
+                    _make(files, path, after, mode=mode, owner=owner, group=group)
+                else:
+                    _replace(files, found, after)
                 return
     raise OSError(errno.EBUSY, "others keep writing to it, let them finish", path)
 
@@ -106,15 +119,15 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, *times
 
 
-def _put(
-    files: Files, path: str, found: Found | None, after: bytes | None, mode: int | None
-) -> None:
-    if found is None:
-        if files.status(path) is not None:
-            raise FileNotFoundError(errno.ENOENT, "this symlink leads nowhere, remove it", path)
-        assert after is not None  # it differs from what is there, which is nothing
-        files.write(path, after, mode=mode)
-    elif after is None:
+def _make(files: Files, path: str, after: bytes | None, **attributes: Any) -> None:
+    if files.status(path) is not None:
+        raise FileNotFoundError(errno.ENOENT, "this symlink leads nowhere, remove it", path)
+    assert after is not None  # it differs from what is there, which is nothing
+    files.write(path, after, **attributes)
+
+
+def _replace(files: Files, found: Found, after: bytes | None) -> None:
+    if after is None:
         files.remove(found.path)
     else:
         files.write(found.path, after, keep=True)

@@ -9,13 +9,14 @@ kernel says nothing about is polled. From below:
   path that leads to it now and elsewhere tomorrow.
 - `leaf` is a subscribed path; `tree` holds them all and says how events travel.
 - `polling` makes events where the kernel has none; `watcher` puts all of it on the loop.
-- `priority` is for files of /proc that tell of their changes themselves; `every` tells by
-  the clock.
+- `priority` is for files of /proc that tell of their changes themselves; `aimed` follows a path that
+  becomes another one; `every` tells by the clock.
 """
 
+from setpoint.watching.aimed import Aimed
 from setpoint.watching.every import Every
 from setpoint.watching.priority import Priority
 from setpoint.watching.subscription import Many, Still, Subscription
 from setpoint.watching.watcher import Watcher
 
-__all__ = ["Every", "Many", "Priority", "Still", "Subscription", "Watcher"]
+__all__ = ["Aimed", "Every", "Many", "Priority", "Still", "Subscription", "Watcher"]
