@@ -146,10 +146,7 @@ async def test_of_a_flood_while_it_was_stopped_the_gap_is_told(
         last = await soon(values)
     kernel.flood(100_000)
     kernel.log("first")
-    async with aclosing(declare("[lf]..st", history=9, _host=restarted).watch()) as values:
-        await soon(values)
-    fact = declare(history=9, _host=restarted)
-    async with aclosing(fact.watch()) as values:
+    async with aclosing(declare(history=9, _host=restarted).watch()) as values:
         value = await soon(values)
         assert value.text.endswith(" first")
         assert value.missed > 50_000
@@ -157,8 +154,10 @@ async def test_of_a_flood_while_it_was_stopped_the_gap_is_told(
         numbers = re.search(r"missed ([\d,]+) kernel messages, sequence (\d+) to (\d+)", line)
         lost, begin, end = (int(number.replace(",", "")) for number in numbers.groups())
         assert lost == value.missed == end - begin + 1
-        assert begin == last.sequence + 1
-        assert end < kernel.records()[0].sequence + 10
+        assert begin <= last.sequence + 9  # others may have said something in between
+        known = [message.sequence for message in value.history]
+        assert end < known[0]
+        assert known == sorted(set(known))
         kernel.log("alive")
         value = await soon(values)
         assert value.text.endswith("alive")

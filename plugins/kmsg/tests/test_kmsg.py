@@ -103,11 +103,6 @@ def test_a_message_that_the_kernel_would_cut_or_refuse_is_an_error(message, rule
         Kmsg("x", message=message)
 
 
-def test_nobody_may_speak_as_the_kernel():
-    with pytest.raises(ParamError, match="facility must not be 'kern'"):
-        Kmsg("x", message="hello", facility="kern")
-
-
 def test_somebody_else_than_root_is_told_so(declare, as_nobody):
     resource = declare()
     as_nobody()

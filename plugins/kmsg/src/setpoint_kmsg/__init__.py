@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from setpoint import Change, ParamError, Refused, Resource, hookimpl
-from setpoint_kmsg.record import FACILITIES, LEVELS, Facility, Level
+from setpoint_kmsg.record import FACILITIES, LEVELS, Level, Program
 
 LONGEST = 970  # bytes: 976 with priority and end of line is what every kernel takes whole, newer ones take 1,024
 SWITCH = "/proc/sys/kernel/printk_devkmsg"
@@ -25,7 +25,7 @@ class Written(msgspec.Struct, frozen=True):
 
     message: str
     level: Level
-    facility: Facility
+    facility: Program
 
 
 class Kmsg(Resource):
@@ -42,21 +42,17 @@ class Kmsg(Resource):
     message: the text, from 1 to 970 bytes of UTF-8; it may have several lines. An end of line at its end is not needed.
     level: how severe it is: emerg, alert, crit, err, warning, notice, info (the default) or debug. Severe ones are
         shown on the console.
-    facility: where it says that it comes from: user (the default), mail, daemon, auth ... local7, but not kern, which
-        is the kernel itself.
+    facility: where it says that it comes from: user (the default), mail, daemon, auth ... local7. Not kern, which is
+        the kernel itself.
     """
 
     kind = "kmsg"
 
     message: str
     level: Level = "info"
-    facility: Facility = "user"
+    facility: Program = "user"
 
     def __post_init__(self) -> None:
-        if self.facility == "kern":
-            raise ParamError(
-                "facility", "must not be 'kern', which only the kernel itself is", "write 'user'"
-            )
         if not isinstance(self.message, str):  # it is still to be received
             return
         size = len(self.message.rstrip("\n").encode())
@@ -84,6 +80,7 @@ class Kmsg(Resource):
 
         """
         self._write()
+        self.memory["just_written"] = True
 
     @hookimpl
     def refresh(self) -> None:
@@ -95,7 +92,6 @@ class Kmsg(Resource):
         write(self.message, self.level, self.facility)
         path = self.host.state_directory(self) / "written.json"
         self.host.files.write(path, msgspec.json.encode(self._wanted), mode=0o600)
-        self.memory["just_written"] = True
 
     @property
     def _wanted(self) -> Written:
@@ -109,7 +105,7 @@ class Kmsg(Resource):
         return None
 
 
-def write(message: str, level: Level, facility: Facility) -> None:
+def write(message: str, level: Level, facility: Program) -> None:
     """Write one message to the kernel's log. May block while a slow console prints it.
 
     Raises:

@@ -8,7 +8,7 @@ follower counts and reports.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from setpoint_kmsg.buffer import RingBuffer, Track
@@ -56,8 +56,7 @@ class Reader:
 
     def __init__(self, host: "Host") -> None:
         self._followers: list[Follower] = []
-        self._buffer: RingBuffer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: tuple[asyncio.AbstractEventLoop, RingBuffer] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
@@ -68,58 +67,49 @@ class Reader:
             Refused: the log cannot be read here, or not by us.
 
         """
-        self._begin()
+        self._rewind()
         self._followers.append(follower)
         try:
             yield
         finally:
-            with suppress(ValueError):  # it may have failed meanwhile
+            if follower in self._followers:  # else reading has failed
                 self._followers.remove(follower)
             if not self._followers:
                 self.close()
 
-    def _begin(self) -> None:
-        if self._buffer is None:
-            self._buffer, self._loop = RingBuffer(), asyncio.get_running_loop()
-            self._loop.add_reader(self._buffer.fileno(), self._read)
-        self._buffer.rewind()
-        self._wake()  # there may be nothing to read, and then the newcomer is current
+    def _rewind(self) -> None:
+        """Begin with the oldest record, at once: even if there is none, to tell a newcomer so."""
+        if self._open is None:
+            self._open = asyncio.get_running_loop(), RingBuffer()
+        loop, buffer = self._open
+        buffer.rewind()
+        self._later(0.0, loop, buffer)
 
-    def _wake(self) -> None:
-        """Read as soon as the loop comes to it."""
-        assert self._loop
+    def _later(self, seconds: float, loop: asyncio.AbstractEventLoop, buffer: RingBuffer) -> None:
         if self._timer:
             self._timer.cancel()
-        self._timer = self._loop.call_later(0, self._read_again)
+        self._timer = loop.call_later(seconds, self._read, loop, buffer)
 
-    def _read_again(self) -> None:
-        assert self._loop
-        assert self._buffer
-        self._timer = None
-        self._loop.add_reader(self._buffer.fileno(), self._read)
-        self._read()
-
-    def _read(self) -> None:
-        """Hand out what there is, up to BATCH records; then rest if there is more."""
-        assert self._loop
-        assert self._buffer
+    def _read(self, loop: asyncio.AbstractEventLoop, buffer: RingBuffer) -> None:
+        """Hand out what there is, up to BATCH records; then wait for more, or rest if there is more."""
         try:
-            is_current = self._hand_out()
+            is_current = self._hand_out(buffer)
         except OSError as error:
             self._fail(error)
             return
         for follower in self._followers:
             follower.is_current = is_current
             follower.news.set()
-        if not is_current:
-            self._loop.remove_reader(self._buffer.fileno())
-            self._timer = self._loop.call_later(REST, self._read_again)
+        if is_current:
+            loop.add_reader(buffer.fileno(), self._read, loop, buffer)
+        else:
+            loop.remove_reader(buffer.fileno())
+            self._later(REST, loop, buffer)
 
-    def _hand_out(self) -> bool:
+    def _hand_out(self, buffer: RingBuffer) -> bool:
         """Return whether there was no more."""
-        assert self._buffer
         for _ in range(BATCH):
-            data = self._buffer.read()
+            data = buffer.read()
             if data is None:
                 return True
             sequence, record = sequence_of(data), None
@@ -131,8 +121,7 @@ class Reader:
 
     def _fail(self, error: OSError) -> None:
         """Tell all followers, who may begin anew."""
-        followers = self._followers.copy()
-        self._followers.clear()
+        followers, self._followers = self._followers, []
         self.close()
         for follower in followers:
             follower.error = error
@@ -143,8 +132,9 @@ class Reader:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if self._buffer and self._loop:
-            if not self._loop.is_closed():
-                self._loop.remove_reader(self._buffer.fileno())
-            self._buffer.close()
-            self._buffer = None
+        if self._open:
+            loop, buffer = self._open
+            if not loop.is_closed():
+                loop.remove_reader(buffer.fileno())
+            buffer.close()
+            self._open = None

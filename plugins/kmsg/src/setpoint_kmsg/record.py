@@ -11,20 +11,16 @@ Source: the kernel's Documentation/ABI/testing/dev-kmsg.
 """
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Level = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
-LEVELS: tuple[Level, ...] = (
-    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
-)  # fmt: skip
-Facility = Literal[
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
-    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+Program = Literal[
+    "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
+    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ]  # fmt: skip
-FACILITIES: tuple[Facility, ...] = (
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
-    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
-)  # fmt: skip
+Facility = Literal["kern", Program]
+LEVELS: tuple[Level, ...] = get_args(Level)
+FACILITIES: tuple[Facility, ...] = get_args(Facility)
 LONGEST = 1024  # characters of a text that are searched, which is all that today's kernels keep
 
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
