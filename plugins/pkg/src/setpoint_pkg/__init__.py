@@ -21,12 +21,11 @@ from setpoint import REWATCH, Change, ParamError, Refused, Resource, Thing, Valu
 from setpoint.errors import suggest
 from setpoint.resource import Seconds
 from setpoint.watching import Subscription
-from setpoint_pkg.backend import STATES, Found, Manager, Wish, choose
+from setpoint_pkg.backend import GONE, STATES, Found, Manager, Wish, choose
 
 # Source: Debian policy 5.6.1 and 5.6.12; a name may be followed by an architecture.
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 VERSION = re.compile(r"[0-9][A-Za-z0-9.+:~-]*\*?")
-GONE = ("absent", "purged")
 
 
 class Pkg(Resource):

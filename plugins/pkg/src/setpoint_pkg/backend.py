@@ -14,7 +14,9 @@ from setpoint.watching import Subscription
 if TYPE_CHECKING:
     from setpoint.host import Host
 
-STATES = ("installed", "newest", "absent", "purged")  # all others are versions
+GONE = ("absent", "purged")
+STATES = ("installed", "newest", *GONE)  # all others are versions
+TORN = "half-installed reinstreq"  # as dpkg says it of what it was interrupted in
 Tell = Callable[[str], None]
 
 
@@ -37,6 +39,11 @@ class Found(NamedTuple):
     def is_installed(self) -> bool:
         """Whether it is there as a whole."""
         return self.state == "installed"
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether it can be used for nothing before it is installed anew."""
+        return self.state == TORN
 
     @property
     def shown(self) -> str | None:

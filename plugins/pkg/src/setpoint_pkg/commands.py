@@ -56,8 +56,13 @@ class Commands:
         """Run any of them; return how it ended."""
         return await self._processes.run(
             argv,
-            on_line=lambda _, line: say(line.rpartition("\r")[2]),
+            on_line=lambda _, line: say(written(line)),
             env=ENVIRONMENT,
             stop_signal=signal.SIGINT,
             grace=GRACE,
         )
+
+
+def written(line: str) -> str:
+    """Return what of `line` is left on a terminal, where what comes after a return overwrites what was before."""
+    return line.rstrip("\r").rpartition("\r")[2]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from setpoint import Refused
 from setpoint.processes import Completed
 from setpoint_pkg import policy
-from setpoint_pkg.backend import Found, Wish
+from setpoint_pkg.backend import GONE, Found, Wish
+from setpoint_pkg.commands import written
 from setpoint_pkg.dpkg import ABSENT, Table, updates
 from setpoint_pkg.locks import wait_until_free
 
@@ -84,9 +85,19 @@ class Transaction:
         if updates():
             self._tell_all("finishes what dpkg was interrupted in")
             await self._commands.run("/usr/bin/dpkg", "--configure", "-a", say=self._say)
-        coming = [wish.max_age for wish in self._wishes if wish.state not in ("absent", "purged")]
+        await self._mend()
+        coming = [wish.max_age for wish in self._wishes if wish.state not in GONE]
         if coming:
             await self._apt.lists.freshen(min(coming), self._tell_all)
+
+    async def _mend(self) -> None:
+        """Unpack anew what dpkg was interrupted in so that it can neither configure nor remove it."""
+        going = {wish.name for wish in self._wishes if wish.state in GONE}
+        broken = [name for name, found in (await self._dpkg.table()).items() if found.is_torn]
+        names = [name for name in broken if ":" not in name and name not in going]
+        if names:
+            options = ("--reinstall", "--fix-broken")
+            await self._commands.apt_get("install", *options, "--", *names, say=self._say)
 
     async def _plan(self, outcome: Outcome) -> list[Step]:
         """Return the steps for what differs; what apt cannot do goes into `outcome`."""
@@ -97,7 +108,9 @@ class Transaction:
         for wish in todo:
             found, offer = table.get(wish.name, ABSENT), offers.get(wish.name)
             version = policy.version_for(wish, offer) if offer else ""
-            if wish.state in ("absent", "purged"):
+            if found.is_installed and found.version == version:
+                continue  # a hold, or already the newest
+            if wish.state in GONE:
                 if found.state not in ("absent", "removed"):
                     steps.append(Step(wish, f"{wish.name}-", ""))
             elif found.held and wish.hold is None and found.version != version:
@@ -111,7 +124,7 @@ class Transaction:
 
     async def _offers(self, wishes: Sequence[Wish]) -> dict[str, policy.Offer]:
         """Return what apt has for `wishes`; if that is not enough, refresh its lists once."""
-        coming = [wish for wish in wishes if wish.state not in ("absent", "purged")]
+        coming = [wish for wish in wishes if wish.state not in GONE]
         if not coming:
             return {}
         names = [wish.name for wish in coming]
@@ -139,17 +152,15 @@ class Transaction:
         return outcome
 
     async def _install(self, steps: Sequence[Step]) -> Completed:
-        """Run apt-get for `steps`; what is half done on this machine gets mended too."""
-        states = {found.state for found in (await self._dpkg.table()).values()}
-        return await self._commands.apt_get(
-            "install",
-            "--allow-downgrades",
-            *RECOMMENDS[steps[0].wish.recommends],
-            *(() if states <= {*SETTLED} else ("--fix-broken",)),
-            "--",
-            *(step.word for step in steps),
-            say=self._say,
-        )
+        """Run apt-get for `steps`; what is half done on this machine gets finished with them."""
+        found = (await self._dpkg.table()).values()
+        options = ["--allow-downgrades", *RECOMMENDS[steps[0].wish.recommends]]
+        if any(one.state not in SETTLED for one in found):
+            options.append("--fix-broken")
+        if any(one.is_torn for one in found):
+            options.append("-o=DPkg::Options::=--force-remove-reinstreq")
+        words = [step.word for step in steps]
+        return await self._commands.apt_get("install", *options, "--", *words, say=self._say)
 
     async def _purge(self, outcome: Outcome) -> None:
         """Take away what packages that are gone have left."""
@@ -202,7 +213,7 @@ def _lines_about(name: str, output: str) -> list[str]:
     """Return the lines about a package and the errors of apt, each with those that begin with a blank after it."""
     lines: list[str] = []
     taken = False
-    for line in output.replace("\r", "\n").splitlines():
+    for line in map(written, output.split("\n")):
         names = name in line and not line.startswith(("  ", "Get:"))  # not lists of packages
         taken = names or line.startswith("E: ") or (taken and line.startswith(" "))
         if taken:
