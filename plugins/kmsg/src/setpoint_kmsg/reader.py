@@ -2,13 +2,14 @@
 
 There is one descriptor, open while somebody follows. Who joins has it rewound: so each may begin with what is older,
 and the others skip what they have had. Nothing is kept here; the kernel's ring buffer is the queue. A flood takes
-only a share of the loop: after BATCH records the reader rests, and what is overwritten meanwhile is a gap that each
+only a share of the loop: after each go the reader rests, and what is overwritten meanwhile is a gap that each
 follower counts and reports.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from setpoint_kmsg.buffer import RingBuffer, Track
@@ -17,7 +18,8 @@ from setpoint_kmsg.record import Record, parse, sequence_of
 if TYPE_CHECKING:
     from setpoint.host import Host
 
-BATCH = 500  # records read in one go, which takes about 2 ms
+BATCH = 500  # records handed out in one go, which takes about 2 ms
+SLICE = 0.005  # seconds that a go takes at most, however many follow
 REST = 0.005  # seconds between two goes while there are more: 100,000 records a second at most
 
 
@@ -91,7 +93,7 @@ class Reader:
         self._timer = loop.call_later(seconds, self._read, loop, buffer)
 
     def _read(self, loop: asyncio.AbstractEventLoop, buffer: RingBuffer) -> None:
-        """Hand out what there is, up to BATCH records; then wait for more, or rest if there is more."""
+        """Hand out what there is, or as much as one go may take; then wait for more, or rest before the next go."""
         try:
             is_current = self._hand_out(buffer)
         except OSError as error:
@@ -108,6 +110,7 @@ class Reader:
 
     def _hand_out(self, buffer: RingBuffer) -> bool:
         """Return whether there was no more."""
+        until = monotonic() + SLICE
         for _ in range(BATCH):
             data = buffer.read()
             if data is None:
@@ -117,6 +120,8 @@ class Reader:
                 if follower.track.take(sequence):
                     record = record or parse(data)
                     follower.take(record)
+            if monotonic() > until:
+                break
         return False
 
     def _fail(self, error: OSError) -> None:
