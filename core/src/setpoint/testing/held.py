@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 POOL = "setpoint-testing"  # what the threads of a pool are called that is emptied by `own_threads`
 _NUMBER = re.compile(r":?\[[0-9]+\]")  # of a socket or pipe
-PATIENCE, STEP = 2.0, 0.01  # seconds: what ends by itself, a thread say, may take a moment
+PATIENCE, STEP = 1.0, 0.01  # seconds: what ends by itself, a thread say, may take a moment
 
 
 def held() -> Counter[str]:

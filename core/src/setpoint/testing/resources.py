@@ -56,7 +56,7 @@ class ResourceSuite(StoppingSuite):
                 assert schema.params[name].accept(written) == value, f"{name} cannot be written"
 
     @pytest.mark.asyncio
-    async def test_no_secret_isshown(self, resource: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_no_secret_is_shown(self, resource: Any, caplog: pytest.LogCaptureFixture) -> None:
         """Neither in what it says of itself, nor in differences and logs."""
         with caplog.at_level(logging.DEBUG):
             changes = await resource.check_apply(apply=True)
