@@ -261,7 +261,9 @@ def test_what_is_not_installed_is_likely_to_bring_a_service(machine):
     assert things == {
         ("package", "nginx"),
         ("unit", "nginx.service"),
-        ("directory", "/etc/nginx"),
+        ("owned", "/etc/nginx"),
+        ("owned", "/usr/bin/nginx"),
+        ("owned", "/usr/sbin/nginx"),
     }
     assert list(Pkg("nginx", state="absent").provides()) == []
 
@@ -279,11 +281,11 @@ async def test_what_is_installed_provides_what_it_owns(machine, repository, pkg)
     assert things >= {
         ("package", "sp-a"),
         ("unit", "sp-daemon.service"),
-        ("path", "/etc/sp-a/main.conf"),
-        ("directory", "/etc/sp-a"),
-        ("path", "/usr/bin/sp-run"),
+        ("owned", "/etc/sp-a/main.conf"),
+        ("owned", "/etc/sp-a"),
+        ("owned", "/usr/bin/sp-run"),
     }
-    assert ("directory", "/etc") not in things
+    assert ("owned", "/etc") not in things
 
 
 async def test_its_reverse_brings_back_what_was(machine, repository, pkg):

@@ -112,7 +112,7 @@ class Pkg(Resource):
         return self.Sends(version=found.version if found.is_installed else "")
 
     def provides(self) -> Iterable[Thing]:
-        """Return the package, its units, and the paths that it owns or is likely to bring."""
+        """Return the package, its units, and the paths that it owns or is likely to own."""
         if self.state in GONE:
             return ()
         try:

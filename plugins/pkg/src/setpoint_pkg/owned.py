@@ -11,7 +11,7 @@ INFO = f"{ADMIN}/info"
 OF_NO_INTEREST = tuple(
     f"/usr/share/{name}/" for name in ("doc", "icons", "lintian", "locale", "man")
 )
-MAY_BE_EMPTY = ("/etc/", "/srv/", "/var/")  # directories here are to be filled by others
+LIKELY = ("/etc", "/usr/bin", "/usr/sbin")  # where there may be something by the name of a package
 MERGED = ("/bin/", "/lib/", "/sbin/")
 UNITS = ("/lib/systemd/system", "/usr/lib/systemd/system")
 SHARED = frozenset(  # directories that many packages own, and none in particular
@@ -31,7 +31,8 @@ def brings(name: str) -> Iterator[Thing]:
     else:
         bare = name.partition(":")[0]
         yield Thing("unit", f"{bare}.service")
-        yield Thing("directory", f"/etc/{bare}")
+        for directory in LIKELY:
+            yield Thing("owned", f"{directory}/{bare}")
 
 
 def _listed(name: str) -> list[str]:
@@ -59,18 +60,15 @@ def _files(modified: int) -> dict[str, str]:
 
 
 def _things(listed: list[str]) -> Iterator[Thing]:
-    """Yield the units, files and directories among the paths."""
+    """Yield the paths, files and directories, and the units among them."""
     parents = {os.path.dirname(path) for path in listed}
     for path in listed:
         if path in SHARED or path.startswith(OF_NO_INTEREST):
             continue
-        if path in parents or (path.startswith(MAY_BE_EMPTY) and os.path.isdir(path)):
-            yield Thing("directory", path)
-            continue
-        yield Thing("path", path)
+        yield Thing("owned", path)
         if path.startswith(MERGED):
             yield Thing(
-                "path", f"/usr{path}"
+                "owned", f"/usr{path}"
             )  # dpkg knows it by where it was before /usr was merged
-        if os.path.dirname(path) in UNITS:
+        if os.path.dirname(path) in UNITS and path not in parents:
             yield Thing("unit", os.path.basename(path))
