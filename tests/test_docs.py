@@ -22,6 +22,7 @@ from setpoint.resource import Meta, params
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDE = DOCS / "how-to/write-a-plugin.md"
+TESTING = DOCS / "how-to/test-a-plugin.md"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "core/README.md", *ROOT.glob("plugins/*/README.md")]
 )  # fmt: skip
@@ -206,8 +207,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def guide(tmp_path: Path) -> Path:
-    """A folder with the files of the guide to plugins."""
-    for block in blocks(GUIDE):
+    """A folder with the files of the guides to plugins."""
+    for block in [*blocks(GUIDE), *blocks(TESTING)]:
         if block.mark.startswith("file="):
             text = PLACE.sub(str(tmp_path / "demo"), block.text)
             (tmp_path / block.mark.removeprefix("file=")).write_text(text)
@@ -215,9 +216,17 @@ def guide(tmp_path: Path) -> Path:
 
 
 def test_the_tests_of_the_plugin_in_the_guide_pass(guide):
-    ran = run(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    argv = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "test_entry.py")
+    ran = run(guide, *argv)
     assert ran.returncode == 0, ran.stdout
     assert "4 passed" in ran.stdout
+
+
+def test_the_plugin_in_the_guide_keeps_its_contract_as_shown(guide):
+    ran = run(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_contract.py")
+    assert ran.returncode == 0, ran.stdout
+    shown = next(block.text for block in blocks(TESTING) if block.language == "console")
+    assert re.findall(r"\d+ passed", ran.stdout) == re.findall(r"\d+ passed", shown)
 
 
 def test_the_plugin_in_the_guide_becomes_a_wheel_that_the_command_finds(guide):
@@ -227,11 +236,11 @@ def test_the_plugin_in_the_guide_becomes_a_wheel_that_the_command_finds(guide):
     installed = guide / "installed"
     zipfile.ZipFile(guide / wheel.stdout.strip()).extractall(installed)
     command = "import sys; sys.path.append('installed'); from setpoint.cli import main; main()"
-    (guide / "setpoint_line.py").unlink()
+    (guide / "setpoint_entry.py").unlink()
     ran = run(guide, "-c", command, "apply", "site.yaml", "--prefix", "state")
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "line gateway: text 192.0.2.1 gateway" in ran.stdout
-    assert "noop hosts changed: refreshed because of line gateway" in ran.stdout
+    assert "entry gateway: text 192.0.2.1 gateway" in ran.stdout
+    assert "noop hosts changed: refreshed because of entry gateway" in ran.stdout
     assert (guide / "demo/hosts").read_text() == "192.0.2.1 gateway\n"
 
 
