@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 OURS = ("core", "plugins/file", "plugins/noop")
 VERSION = importlib.metadata.version("setpoint")
 LIBRARIES = ("click", "msgspec", "pluggy", "pyyaml")
+TESTING = ("iniconfig", "packaging", "pygments", "pytest", "pytest-asyncio", "typing-extensions")
 
 
 class Environment:
@@ -49,6 +50,11 @@ class Environment:
         program = self.python.with_name("setpoint")
         ran = self._started(str(program), *map(str, arguments), **variables)
         return ran.returncode, ran.stdout, ran.stderr
+
+    def test(self, folder: Path) -> str:
+        """Return what pytest says of the tests in `folder`."""
+        tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder)
+        return self._started(str(self.python), *map(str, tests)).stdout
 
     def _uv(self, command: str, *arguments: str) -> None:
         self._run(uv.find_uv_bin(), "pip", command, "--python", str(self.python), *arguments)
@@ -103,7 +109,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for source in OURS:
         build(ROOT / source, folder)
     build(Path(__file__).parent / "third_party" / "acme", folder)
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *TESTING):
         pack(name, folder)
     return folder
 
@@ -244,6 +250,39 @@ def test_the_command_runs_what_somebody_else_wrote_until_it_is_uninstalled(
     rule = "no installed plugin has a kind 'acme'; known: file, noop"
     assert err.startswith(f"{graph}:2:3: {rule}\n")
     assert audit.read_text().splitlines() == seen
+
+
+SUITE = """
+import os
+from pathlib import Path
+
+import pytest
+from acme import Acme
+from setpoint.testing import ResourceSuite
+
+
+class TestAcme(ResourceSuite):
+    watches = False
+
+    @pytest.fixture
+    def resource(self, host, tmp_path):
+        return Acme(str(tmp_path / "greeting"), line="hello", _host=host)
+
+    async def disturb(self, resource):
+        os.unlink(resource.name)
+"""
+
+
+def test_somebody_else_has_the_suite_with_one_install_and_finds_a_mistake_with_it(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment.install("setpoint[testing]", "acme")
+    (tmp_path / "test_acme.py").write_text(SUITE)
+    said = environment.test(tmp_path)
+    assert "14 passed" in said
+    sloppy = SUITE.replace("os.unlink(resource.name)", "pass")
+    (tmp_path / "test_acme.py").write_text(sloppy.replace("watches = False", "checks = False"))
+    assert "checks = False` says it would not" in environment.test(tmp_path)
 
 
 def test_a_wheel_brings_what_it_needs_and_no_tests(wheels: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import tempfile
+import traceback
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 from setpoint.testing.killing import LifeError, adopt_orphans, run_and_kill_at_call
 from setpoint.testing.points import NEVER, spread
 
-LONGEST = 60  # seconds; then what a life has started and left alone is not waited for any more
+LONGEST = 60  # seconds of a life, and of all that it has started and left alone
 NOBODY = 65534
 SET_DUMPABLE = 4  # prctl(2)
 MISSING = 50  # modules that somebody else cannot read, which are imported for him
@@ -62,7 +63,7 @@ class Crash:
             LifeError: it failed, its traceback is on stderr; or it hangs.
 
         """
-        found = json.loads(await in_fork(lambda: _lived(work, killed_at)) or '"it does not end"')
+        found = json.loads(await in_fork(lambda: _lived(work, killed_at)))
         if isinstance(found, str):
             raise LifeError(found)
         return Life(*found)
@@ -99,9 +100,17 @@ async def as_nobody(work: Callable[[str], Coroutine[Any, Any, object]]) -> Endin
 
 
 async def in_fork(function: Callable[[], str]) -> str:
-    """Return what `function` says in a process of its own; "" if that was killed."""
+    """Return what `function` says in a process of its own.
+
+    Raises:
+        LifeError: it said nothing, or it takes longer than a minute.
+
+    """
     with ThreadPoolExecutor(1) as thread:
-        return await asyncio.get_running_loop().run_in_executor(thread, _forked, function)
+        said = await asyncio.get_running_loop().run_in_executor(thread, _forked, function)
+    if not said:
+        raise LifeError(f"it has failed, see stderr, or not ended within {LONGEST} s")
+    return said
 
 
 def _forked(function: Callable[[], str]) -> str:
@@ -111,7 +120,11 @@ def _forked(function: Callable[[], str]) -> str:
         pid = os.fork()
     if pid == 0:
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(LONGEST)
             os.write(writing, function().encode())
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writing)
@@ -123,8 +136,6 @@ def _forked(function: Callable[[], str]) -> str:
 
 def _lived(work: Work, killed_at: int) -> str:
     """Watch over a life; all that is started in it is ours to wait for, and for nobody else."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(LONGEST)
     adopt_orphans()
     try:
         return json.dumps(run_and_kill_at_call(lambda: asyncio.run(work()), killed_at))
