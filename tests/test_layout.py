@@ -19,7 +19,7 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
     "errors values clock openat2 paths temporaries replacing hookspecs watching relations resource together"
-    " files editing processes dbus host accounts journal graph autoedges plugins declarations reversals graphfile engine"
+    " files editing processes dbus world host accounts journal graph autoedges plugins declarations reversals graphfile engine"
     " plan cli testing"
 ).split()
 ENGINE = (

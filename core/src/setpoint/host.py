@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.clock import Clock
+from setpoint.errors import Refused
 from setpoint.files import Files
 from setpoint.paths import absolute
 from setpoint.temporaries import remove_leftovers_below
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from setpoint.processes import Processes
     from setpoint.resource import Fact, Resource
     from setpoint.values import Change
+    from setpoint.world import World
 
 T = TypeVar("T")
 
@@ -71,6 +73,13 @@ class Host:
 
         return Processes()
 
+    @cached_property
+    def world(self) -> "World":
+        """What graphs and hosts share."""
+        from setpoint.world import World
+
+        return World(self.root, self.files)
+
     @property
     def state(self) -> "Path":
         """The directory for what resources keep between runs; absolute, and may not be there."""
@@ -115,6 +124,15 @@ class Host:
 
     def progress(self, resource: "Resource", text: str) -> None:
         """Show `text`, one line, as what `resource` is doing now; nowhere without an engine."""
+
+    def end(self, code: int) -> None:
+        """End the engine, with `code` as its exit code.
+
+        Raises:
+            Refused: there is none.
+
+        """
+        raise Refused("there is no engine to end")
 
     async def intend(self, resource: "Resource", changes: "list[Change]") -> None:
         """Make durable that `resource` is about to change something; nothing without an engine."""

@@ -104,7 +104,9 @@ class Session:
                     following.cancel()
                 self._host.close()
         self._report.end(result, time.monotonic() - began)
-        return 0 if result.ok and not self._is_over else self._code
+        if not result.ok or self._is_over:
+            return self._code
+        return result.exit_code or 0
 
     # -- how it ends
 

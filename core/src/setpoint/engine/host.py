@@ -69,6 +69,11 @@ class EngineHost(Host):
         else:
             self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
 
+    def end(self, code: int) -> None:
+        """Let what runs finish, start nothing, then end; may be called from any thread."""
+        self._parts.exit_code = code
+        self._parts.loop.call_soon_threadsafe(self._parts.stop)
+
     async def intend(self, resource: "Resource", changes: list[Change]) -> None:
         """Note, and make durable if somebody listens, that `resource` is about to change something."""
         assert self._general is not None

@@ -65,6 +65,8 @@ class Parts:
         self.listeners: list[Callable[[Event], None]] = []
         self.last_change = host.clock.monotonic()
         self.repairs = 0  # runs that changed something
+        self.exit_code: int | None = None  # with which a resource has ended the run
+        self.stop: Callable[[], None]  # what it calls for that
         self.busy: dict[
             int, asyncio.Future[Any]
         ] = {}  # id() of resources whose call outlived its run

@@ -29,6 +29,7 @@ class Result(msgspec.Struct, frozen=True):
     failed: id to why, for each resource that failed last.
     blocked: id to the id of what blocks it.
     unfinished: how many were not settled when the run was stopped.
+    exit_code: with which a resource has ended the run; None if none has.
     """
 
     resources: int
@@ -36,11 +37,13 @@ class Result(msgspec.Struct, frozen=True):
     failed: Mapping[str, str]
     blocked: Mapping[str, str]
     unfinished: int
+    exit_code: int | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether all is as declared."""
-        return not (self.failed or self.blocked or self.unfinished)
+        """Whether all is as declared, as far as the run was to go."""
+        left = self.unfinished and self.exit_code is None
+        return not (self.failed or self.blocked or left)
 
 
 class Run:
@@ -61,6 +64,7 @@ class Run:
         self._watchdog = Watchdog(parts, self._modes)
         self._told = -1.0
         self._waiting = False
+        parts.stop = self.stop
         self._wire()
         if parts.journal is not None:
             parts.journal.failed = self._journal_failed
@@ -143,7 +147,9 @@ class Run:
         }
         failed = {parts.key(v): why for v, why in self._outcomes.failed.items()}
         unfinished = parts.scheduler.active
-        return Result(len(parts.vertices), parts.repairs, failed, blocked, unfinished)
+        return Result(
+            len(parts.vertices), parts.repairs, failed, blocked, unfinished, parts.exit_code
+        )
 
     async def close(self) -> None:
         """Give back all that is held."""

@@ -135,7 +135,7 @@ def _faults_of_method(kind: type, name: str, value: object) -> Iterator[Fault]:
         yield from _faults_of_verb(name, value, where)
     elif marks is not None:
         yield Fault(f"{name} is marked @hookimpl, and no verb", suggest(name, VERBS), where)
-    elif code and name not in _WORDS:
+    elif code and name not in _WORDS and name[0] != "_":  # a helper's name is no verb's
         for verb in (*VERBS, "check", "apply"):
             if name != verb and is_one_typo(name, verb):
                 yield Fault(

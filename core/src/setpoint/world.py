@@ -1,0 +1,182 @@
+"""What graphs and hosts share: keys with values and revisions.
+
+This one is local, a database in the state directory that every engine with that directory sees. A revision is the
+number of a change, counted over all keys, so whoever has read a key can set it on the condition that nobody has
+meanwhile.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from setpoint.files import Files
+from setpoint.watching import Subscription
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+
+# A journal that is rolled back, not a log that is written ahead: reading must touch no file, or the watch would see it.
+SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS entry (
+    key      TEXT PRIMARY KEY,
+    value    TEXT NOT NULL,
+    revision INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS latest (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    revision INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO latest VALUES (1, 0);
+COMMIT;
+"""
+NEXT = "UPDATE latest SET revision = revision + 1 RETURNING revision"
+SET = "INSERT INTO entry VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3"
+PATIENCE = 5.0  # seconds for which another process may be writing
+
+
+class Entry(NamedTuple):
+    """The value of a key.
+
+    revision: the number of the change that set it, 1 or more.
+    """
+
+    value: str
+    revision: int
+
+
+class ConflictError(OSError):
+    """Somebody else has changed a key since it was read; look again."""
+
+    def __init__(self, key: str, expected: int, found: int) -> None:
+        what = f"{key!r} was to be at revision {expected}, and is at {found}"
+        super().__init__(f"{what}; somebody else has changed it")
+
+
+class World:
+    """The local one.
+
+    Args:
+        root: the state directory.
+        files: watches it.
+
+    """
+
+    def __init__(self, root: str, files: Files) -> None:
+        self._path = os.path.join(root, "world.db")
+        self._files = files
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the entry of `key`, None if there is none.
+
+        Raises:
+            OSError: it cannot be read.
+
+        """
+        if not self._is_made:
+            return None
+        return await asyncio.to_thread(self._read, key)
+
+    async def set(self, key: str, value: str, *, revision: int | None = None) -> Entry:
+        """Set `key` to `value`, and return its entry.
+
+        Args:
+            key: any text.
+            value: any text.
+            revision: set it only if that is its revision; 0: only if there is none.
+
+        Raises:
+            ConflictError: it has another one.
+            OSError: it cannot be written.
+
+        """
+
+        def change(connection: "sqlite3.Connection", number: int) -> Entry:
+            connection.execute(SET, (key, value, number))
+            return Entry(value, number)
+
+        return await asyncio.to_thread(self._write, key, revision, change)
+
+    async def delete(self, key: str, *, revision: int | None = None) -> None:
+        """Remove `key`, if it is there; the rest is as for `set`."""
+
+        def change(connection: "sqlite3.Connection", number: int) -> None:
+            connection.execute("DELETE FROM entry WHERE key = ?", (key,))
+
+        await asyncio.to_thread(self._write, key, revision, change)
+
+    def changes(self, key: str) -> Subscription:
+        """Say when `key` may have changed, whoever did it."""
+        return self._files.changes(self._path)
+
+    def _read(self, key: str) -> Entry | None:
+        with self._connected("ro") as connection:
+            return _entry(connection, key)
+
+    def _write(
+        self, key: str, revision: int | None, change: "Callable[[sqlite3.Connection, int], T]"
+    ) -> T:
+        """Do `change` as one transaction, with the number it has, if `key` is at `revision`."""
+        self._make()
+        with self._connected("rw") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                _expect(connection, key, revision)
+                (number,) = connection.execute(NEXT).fetchone()
+                result = change(connection, number)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            return result
+
+    @property
+    def _is_made(self) -> bool:
+        """Whether there is a database; a file that was only just created is none."""
+        return os.path.exists(self._path) and os.path.getsize(self._path) > 0
+
+    def _make(self) -> None:
+        """Have a database."""
+        if self._is_made:
+            return
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with self._connected("rw") as connection:
+            connection.executescript(SCHEMA)
+
+    @contextmanager
+    def _connected(self, mode: str) -> "Iterator[sqlite3.Connection]":
+        """Yield a connection of this thread: to read only, which the watch does not see, or to write."""
+        import sqlite3  # 3 ms, and few graphs share anything
+        from urllib.parse import quote
+
+        place = f"file:{quote(self._path)}?mode={mode}"
+        connect = partial(sqlite3.connect, timeout=PATIENCE, isolation_level=None, uri=True)
+        try:
+            with closing(connect(place)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+
+
+def _expect(connection: "sqlite3.Connection", key: str, revision: int | None) -> None:
+    """Do nothing if `key` is at `revision`, or if that is None.
+
+    Raises:
+        ConflictError: it is not.
+
+    """
+    found = _entry(connection, key)
+    at = found.revision if found else 0
+    if revision not in (None, at):
+        raise ConflictError(key, revision, at)
+
+
+def _entry(connection: "sqlite3.Connection", key: str) -> Entry | None:
+    row = connection.execute("SELECT value, revision FROM entry WHERE key = ?", (key,)).fetchone()
+    return Entry(*row) if row else None
