@@ -115,7 +115,9 @@ class World:
         return self._files.changes(self._path)
 
     def _read(self, key: str) -> Entry | None:
-        with self._connected("ro") as connection:
+        # What a writer left that was killed is rolled back by who may write; else reading touches no file.
+        mode = "rw" if os.path.exists(f"{self._path}-journal") else "ro"
+        with self._connected(mode) as connection:
             return _entry(connection, key)
 
     def _write(
