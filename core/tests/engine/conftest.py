@@ -1,7 +1,7 @@
 """A machine in memory that resources of three speeds keep, and an engine to try them on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,10 +11,11 @@ import pytest
 from setpoint import Change, Engine, Graph, Resource, Secret, Values, hookimpl
 from setpoint.clock import Clock
 from setpoint.engine import Options, Result
-from setpoint.engine.events import Event
+from setpoint.engine.events import Converged, Event
 from setpoint.graph import Edge
 from setpoint.host import Host
 from setpoint.plugins import Plugins
+from setpoint.testing import Kept
 from setpoint.watching import Subscription
 
 
@@ -196,39 +197,13 @@ class Lab:
     @asynccontextmanager
     async def kept(
         self, graph: Graph, *, durable: bool = False, **options: Any
-    ) -> AsyncIterator["Kept"]:
+    ) -> AsyncIterator[Kept]:
         kept = Kept(self.engine(graph, durable=durable, **options))
-        async with asyncio.timeout(10):
-            try:
-                await kept.heard(lambda event: type(event).__name__ == "Converged")
-                yield kept
-            finally:
-                kept.engine.stop()
-                kept.result = await kept.task
-
-
-class Kept:
-    """An engine that runs beside the test."""
-
-    result: Result
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.task = asyncio.ensure_future(engine.run())
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
-        engine.listen(self._queue.put_nowait)
-
-    async def heard(self, wanted: Callable[[Event], bool]) -> Event:
-        """Wait for an event that is `wanted`, passing over others."""
-        while True:
-            get: Awaitable[Event] = self._queue.get()
-            event = await get
-            if wanted(event):
-                return event
-
-    async def told(self, kind: type[Event], id: str = "") -> Any:
-        """Wait for an event of `kind`, about `id` if given."""
-        return await self.heard(lambda event: isinstance(event, kind) and id in ("", event.id))
+        try:
+            await kept.told(Converged)
+            yield kept
+        finally:
+            await kept.end()
 
 
 @pytest.fixture

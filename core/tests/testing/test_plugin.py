@@ -15,6 +15,7 @@ from setpoint.host import Host
 from setpoint.testing import Crash, Engines, HandClock, VirtualClock
 from setpoint.testing.killing import LifeError
 from setpoint.testing.lives import as_nobody
+from setpoint.testing.points import spread
 from setpoint.watching import Subscription
 
 LOADED = """
@@ -279,3 +280,13 @@ async def test_what_goes_well_for_nobody_has_no_error() -> None:
         (Path(state) / "mine").mkdir()
 
     assert (await as_nobody(work)).sorts == ()
+
+
+@pytest.mark.parametrize(
+    ("total", "most", "points"),
+    [(0, 5, []), (3, 5, [0, 1, 2]), (9, 3, [0, 4, 8]), (100, 1, [0]), (100, 0, [])],
+)
+def test_points_are_spread_from_the_first_to_the_last(
+    total: int, most: int, points: list[int]
+) -> None:
+    assert spread(total, most) == points

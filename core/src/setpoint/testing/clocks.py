@@ -52,6 +52,8 @@ class VirtualClock(Clock):
 
     def wall(self) -> float:
         """Return the machine's time and what was jumped over."""
+        if self._loop is None:
+            self._rule()
         return time.time() + self.ahead
 
     def rule(self, loop: asyncio.AbstractEventLoop) -> None:

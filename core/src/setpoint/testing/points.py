@@ -7,4 +7,4 @@ def spread(total: int, most: int) -> list[int]:
     """Return up to `most` different numbers from 0 to below `total`, evenly spread, first and last among them."""
     if total <= most:
         return list(range(total))
-    return sorted({round(n * (total - 1) / (most - 1)) for n in range(most)})
+    return sorted({round(n * (total - 1) / max(1, most - 1)) for n in range(most)})

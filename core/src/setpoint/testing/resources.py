@@ -56,15 +56,17 @@ class ResourceSuite(StoppingSuite):
                 assert schema.params[name].accept(written) == value, f"{name} cannot be written"
 
     @pytest.mark.asyncio
-    async def test_no_secret_is_shown(self, resource: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_no_secret_is_shown(
+        self, resource: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Neither in what it says of itself, nor in differences and logs."""
         with caplog.at_level(logging.DEBUG):
             changes = await resource.check_apply(apply=True)
-        shown = f"{resource} {resource!r} {changes} {caplog.text}"
+        said = f"{resource} {resource!r} {changes} {caplog.text}"
         for name in params(type(resource)):
             value = getattr(resource, name)
             if isinstance(value, Secret) and value.reveal():
-                assert str(value.reveal()) not in shown, f"the secret {name} is shown"
+                assert str(value.reveal()) not in said, f"the secret {name} is shown"
 
     # looking and repairing
 
