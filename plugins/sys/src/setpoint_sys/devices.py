@@ -1,0 +1,57 @@
+"""The kernel's news of devices: added, removed, changed."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+from setpoint.watching import Subscription
+from setpoint_sys.sources import Readable
+
+if TYPE_CHECKING:
+    from setpoint.host import Host
+
+UDEVD = "/run/udev/control"  # is there while udevd runs
+BUFFER = 1 << 22  # bytes of events; some thousand, which plugging in a shelf of disks makes
+
+
+class Devices(Readable):
+    """Tells of devices, by subsystem; use it as `host.shared(Devices)`.
+
+    Where udevd runs, it is heard after its rules: then links and properties are there. Elsewhere the kernel itself is.
+
+    Source: udev_monitor_new_from_netlink(3).
+    """
+
+    def __init__(self, host: "Host") -> None:
+        super().__init__()
+
+    def of(self, subsystem: str) -> Subscription:
+        """Return a subscription to the devices of one subsystem; empty is of all."""
+        return self.listen(lambda subsystems: not subsystem or subsystem in subsystems)
+
+    def connect(self, held: ExitStack) -> int:
+        """Return the descriptor of a monitor of libudev."""
+        import pyudev  # type: ignore[import-untyped]  # it has no types; 20 ms
+
+        source = "udev" if os.path.exists(UDEVD) else "kernel"
+        self._monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source)
+        held.callback(delattr, self, "_monitor")  # which closes it
+        with suppress(OSError):  # it takes root; others have the usual size
+            self._monitor.set_receive_buffer_size(BUFFER)
+        self._monitor.start()
+        return self._monitor.fileno()  # type: ignore[no-any-return]
+
+    def drain(self) -> None:
+        """Tell of the subsystems that had news; of all if some were lost."""
+        try:
+            self.tell(set(self._subsystems()))
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self.tell()
+
+    def _subsystems(self) -> Iterator[str]:
+        while (device := self._monitor.poll(0)) is not None:
+            yield device.subsystem or ""
