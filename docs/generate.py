@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from setpoint.cli.doc import described, reference
+from setpoint.cli.doc import described, reference, reference_of_fact
 from setpoint.cli.group import setpoint
 from setpoint.declarations.types import describe
 from setpoint.engine import events
@@ -27,6 +27,12 @@ KINDS = """\
 
 What each installed kind is, with its params, as `setpoint doc KIND` tells it. Every resource has [meta params](meta.md)
 besides; every `KIND NAME` is a key of `resources:` in a [graph file](graph-files.md).
+"""
+FACTS = """\
+# Facts
+
+What each installed fact tells of the machine, as `setpoint facts` shows it. A fact has one value, which is known at
+once and told again when it changes; a name where it is about something in particular.
 """
 META = """\
 # Meta params
@@ -59,6 +65,7 @@ def pages() -> dict[str, str]:
     """Return the text of each page by its name below `reference/`."""
     return {
         "kinds.md": _page(KINDS, *map(_kind, sorted(ours()))),
+        "facts.md": _page(FACTS, *map(_fact, sorted(Plugins().facts()))),
         "meta.md": _page(META, _meta()),
         "events.md": _page(EVENTS, *map(_event, [events.Event, *events.Event.__subclasses__()])),
         "command-line.md": _page(COMMANDS, *_commands()),
@@ -90,6 +97,23 @@ def _kind(name: str) -> str:
         parts.append(_table(("sends", "type"), rows))
     reaction = "refreshes itself" if found["refreshes"] else "passes the notification on"
     parts.append(f"When notified it {reaction}.\n")
+    return "\n".join(parts)
+
+
+def _fact(name: str) -> str:
+    found = reference_of_fact(Plugins().fact(name), Plugins().facts()[name])
+    folder = found["origin"].split()[0].removeprefix("setpoint-")
+    parts = [f"## {name}\n\nFrom [{found['origin']}](../../plugins/{folder}/README.md).\n"]
+    parts.append(f"{found['text']}\n")
+    if found["name"]:
+        parts.append(f"- **name**: {found['name']}\n")
+    if found["params"]:
+        rows = [(p["name"], p["type"], _default(p), p["text"]) for p in found["params"]]
+        parts.append(_table(("param", "type", "default", "meaning"), rows))
+    parts.append(f"Its value is {found['value']}{':' if found['parts'] else '.'}\n")
+    for part in found["parts"]:
+        rows = [(field["name"], field["type"], field["text"]) for field in part["fields"]]
+        parts.append(_table((part["of"], "type", "meaning"), rows))
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""`setpoint doc`: the reference of one kind, from its class and docstring."""
+"""`setpoint doc`: the reference of one kind or fact, from its class and docstring."""
 
 import inspect
 import json
@@ -15,8 +15,8 @@ from setpoint.cli.options import JSON, complete_kind
 from setpoint.cli.words import shown
 from setpoint.declarations.types import describe
 from setpoint.plugins import EntryPoint
-from setpoint.resource import RESERVED, Resource, has_refresh
-from setpoint.values import takes_secrets
+from setpoint.resource import RESERVED, Fact, Resource, has_refresh
+from setpoint.values import Values, takes_secrets
 
 WIDTH = 80
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -27,9 +27,18 @@ _ENTRY = re.compile(r"(\w+): (.*)")
 @click.argument("kind", shell_complete=complete_kind)
 @JSON
 def command(kind: str, as_json: bool) -> None:
-    """Explain KIND: its params with types and defaults, what it sends, and a small example."""
-    found = reference(installed().kind(kind), installed().kinds()[kind])
-    click.echo(json.dumps(found) if as_json else "\n".join(lines(found)))
+    """Explain KIND: its params with types and defaults, what it sends, and a small example.
+
+    A fact of that name is explained too: its params, and what its value has.
+    """
+    plugins = installed()
+    fact = plugins.facts().get(kind)
+    if fact is None or kind in plugins.kinds():
+        found = reference(plugins.kind(kind), plugins.kinds()[kind])
+        click.echo(json.dumps(found) if as_json else "\n".join(lines(found)))
+    if fact is not None:
+        told = reference_of_fact(plugins.fact(kind), fact)
+        click.echo(json.dumps(told) if as_json else "\n".join(lines_of_fact(told)))
 
 
 def reference(kind: type[Resource], point: EntryPoint) -> dict[str, Any]:
@@ -53,6 +62,50 @@ def reference(kind: type[Resource], point: EntryPoint) -> dict[str, Any]:
         "refreshes": has_refresh(kind),
         "example": example(kind, _readme(point.distribution)),
     }
+
+
+def reference_of_fact(fact: type[Fact], point: EntryPoint) -> dict[str, Any]:
+    """Return all that is to be known of `fact`, as plain data.
+
+    params: as those of a kind.
+    value: its type in words.
+    parts: what it is made of, if that has named fields: a list of `of`, the name of the struct, and `fields`, each
+        with `name`, `type` and `text`.
+    """
+    text, entries = described(inspect.getdoc(fact) or "")
+    fields = [field for field in msgspec.structs.fields(fact) if field.name not in RESERVED]
+    return {
+        "fact": fact.kind,
+        "origin": point.origin,
+        "text": text,
+        "name": entries.get("name", ""),
+        "params": [_param(field, entries) for field in fields],
+        "value": describe(fact.Value),
+        "parts": [
+            {"of": struct.__name__, "fields": list(_told(struct, entries))}
+            for struct in structs_in(fact.Value)
+        ],
+    }
+
+
+def structs_in(type_: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield the classes with named fields that `type_` is, or is made of, outermost first."""
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        yield type_
+        type_ = tuple(field.type for field in msgspec.structs.fields(type_))
+    inner = type_ if isinstance(type_, tuple) else getattr(type_, "__args__", ())
+    for one in inner:
+        yield from structs_in(one)
+
+
+def _told(struct: type[msgspec.Struct], entries: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the fields of `struct`, each explained by it, by a class that has it too, or by the fact."""
+    meant = dict(entries)
+    for base in reversed(struct.__mro__):
+        if issubclass(base, Values):
+            meant |= described(inspect.getdoc(base) or "")[1]
+    for field in msgspec.structs.fields(struct):
+        yield {"name": field.name, "type": describe(field.type), "text": meant.get(field.name, "")}
 
 
 def _readme(distribution: str) -> str:
@@ -94,6 +147,31 @@ def example(kind: type[Resource], readme: str) -> str:
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """Yield the reference as a person reads it."""
     yield from (f"{found['kind']} NAME  (from {found['origin']})", "", found["text"])
+    yield from _given(found)
+    if found["sends"]:
+        yield from ("", "Sends", *(f"  {sent['name']}: {sent['type']}" for sent in found["sends"]))
+        yield from _wrapped(found["sending"])
+    refresh = (
+        "refreshes itself" if found["refreshes"] else "passes it on to those that listen to it"
+    )
+    yield from ("", "When notified", f"      {refresh}")
+    yield from ("", "Example", textwrap.indent(found["example"], "  "))
+
+
+def lines_of_fact(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the reference of a fact as a person reads it."""
+    yield from (f"fact {found['fact']}  (from {found['origin']})", "", found["text"])
+    yield from _given(found)
+    yield from ("", "Value", f"  {found['value']}")
+    for part in found["parts"]:
+        yield from ("", part["of"])
+        for field in part["fields"]:
+            yield f"  {field['name']}: {field['type']}"
+            yield from _wrapped(field["text"])
+
+
+def _given(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what is said of the name and of each param."""
     if found["name"]:
         yield from ("", "NAME", *_wrapped(found["name"]))
     if found["params"]:
@@ -103,14 +181,6 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         required = ", required" if param["required"] else ""
         yield f"  {param['name']}: {param['type']}{default}{required}"
         yield from _wrapped(param["text"])
-    if found["sends"]:
-        yield from ("", "Sends", *(f"  {sent['name']}: {sent['type']}" for sent in found["sends"]))
-        yield from _wrapped(found["sending"])
-    refresh = (
-        "refreshes itself" if found["refreshes"] else "passes it on to those that listen to it"
-    )
-    yield from ("", "When notified", f"      {refresh}")
-    yield from ("", "Example", textwrap.indent(found["example"], "  "))
 
 
 def _wrapped(text: str) -> list[str]:

@@ -21,6 +21,7 @@ SUMMARIES = {
     "graph": "Draw what depends on what.",
     "status": "Show how the engine that runs is doing, or how the last one did.",
     "kinds": "List the kinds of resources that are installed.",
+    "facts": "List what can be known of this machine, or tell what it is.",
     "doc": "Explain a kind: its params, what it sends, an example.",
     "convert": "Rewrite a graph file of mgmt in our form.",
     "completion": "Print what makes a shell complete this command.",
