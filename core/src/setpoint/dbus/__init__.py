@@ -9,8 +9,8 @@ A plugin that uses it depends on `dbus-next`. From below:
 - `errors` says what a refused call raises.
 - `connection` is one connection by dbus-next, with what it lacks mended; it lasts until it is lost.
 - `bus` keeps one: it connects again, listens again, and repeats calls that were under way.
-- `units` has the names and states of systemd's units; `manager` is systemd itself, its jobs and files; `changes` tells
-  who watches a unit.
+- `systemd` calls systemd, `units` has the names and states of its units, `jobs` waits for what it was asked to do,
+  `changes` tells who watches a unit; `manager` is all of it.
 """
 
 from setpoint.dbus.bus import Bus, Match, system_bus, user_bus

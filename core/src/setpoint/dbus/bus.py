@@ -158,10 +158,13 @@ class Bus:
     def close(self) -> None:
         """Give back the connection."""
         self._listeners.clear()
-        self._rule_of.clear()
+        self._rule_of.clear()  # so that the end of the connection is not answered with a new one
         for task in (self._opening, self._keeping):
             if task is not None and not task.get_loop().is_closed():
                 task.cancel()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
@@ -180,7 +183,8 @@ class Bus:
         """Return the connection; who asks at the same time gets the same one."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # this host was used by a loop that has ended
-            self._loop, self._connection, self._opening = loop, None, None
+            self._disconnect()
+            self._loop, self._opening = loop, None
         if self._connection is not None:
             return self._connection
         if self._opening is None or self._opening.done():

@@ -42,8 +42,9 @@ class Connection:
         self._waiting: deque[tuple[Message, Answer]] = deque()
         self._pending: dict[int, Answer] = {}
         self._is_open = True
+        self._loop = asyncio.get_running_loop()
         bus.add_message_handler(self._receive)
-        self._end = asyncio.create_task(self._wait_for_end())
+        bus.when_lost(self.close)
 
     @classmethod
     async def open(
@@ -55,7 +56,10 @@ class Connection:
             OSError: there is no bus, or it does not want us.
 
         """
-        bus = MendedBus(address)
+        try:
+            bus = MendedBus(address)
+        except OSError as error:
+            raise OSError(error.errno, "cannot connect to the bus", address) from None
         try:
             async with asyncio.timeout(AUTHENTICATION):
                 await bus.connect()
@@ -77,7 +81,7 @@ class Connection:
             ConnectionLostError: by the future; there was no answer before the end.
 
         """
-        answer: Answer = asyncio.get_running_loop().create_future()
+        answer: Answer = self._loop.create_future()
         answer.add_done_callback(look_at)
         if self._is_open:
             self._waiting.append((message, answer))
@@ -87,10 +91,15 @@ class Connection:
         return answer
 
     def close(self) -> None:
-        """End the connection; calls that wait for an answer fail."""
-        if not self._end.get_loop().is_closed():
-            self._end.cancel()
-        self._finish()
+        """End the connection, if it has not ended; calls that wait for an answer fail."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._bus.close()
+        for answer in (*self._pending.values(), *(answer for _, answer in self._waiting)):
+            if not answer.done() and not self._loop.is_closed():
+                answer.set_exception(ConnectionLostError("the bus went away"))
+        self._lost()
 
     def _send(self) -> None:
         while self._waiting and len(self._pending) < IN_FLIGHT:
@@ -117,23 +126,6 @@ class Connection:
             answer.set_result(message)
         return True
 
-    async def _wait_for_end(self) -> None:
-        try:
-            with suppress(Exception):  # any: what ended it is of no use to anybody
-                await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-        finally:  # also when the loop ends
-            self._finish()
-
-    def _finish(self) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        self._bus.close()
-        for answer in (*self._pending.values(), *(answer for _, answer in self._waiting)):
-            if not answer.done() and not answer.get_loop().is_closed():
-                answer.set_exception(ConnectionLostError("the bus went away"))
-        self._lost()
-
 
 class MendedBus(MessageBus):
     """A bus that gives back what it holds, and waits while its socket is full."""
@@ -158,9 +150,19 @@ class MendedBus(MessageBus):
             line += byte
         return line[:-2].decode()
 
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call `call` when the connection has ended."""
+
+        def tell(future: "asyncio.Future[None]") -> None:
+            look_at(future)
+            call()
+
+        self._disconnect_future.add_done_callback(tell)
+
     def close(self) -> None:
-        """Give back the socket; `wait_for_disconnect` returns."""
-        self._finalize()  # type: ignore[no-untyped-call]
+        """Give back the socket."""
+        if not self._loop.is_closed():
+            self._finalize()  # type: ignore[no-untyped-call]
         self._close_socket()
 
     def _close_socket(self) -> None:

@@ -196,7 +196,8 @@ def first_process(process: "subprocess.Popen[str]") -> int:
 def wait_until_booted(pid: int, process: "subprocess.Popen[str]") -> None:
     """Return when its default target is reached; there is no event for that which reaches us."""
     deadline = time.monotonic() + BOOT
-    while not os.path.exists(f"/proc/{pid}/root/run/booted"):
+    root = Path(f"/proc/{pid}/root")
+    while not (root / "run/booted").exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"systemd did not boot in {BOOT} s")
         time.sleep(0.01)

@@ -1,0 +1,402 @@
+"""The svc resource, against a systemd that runs."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from setpoint import Need, ParamError, Refused, Thing
+from setpoint.engine.events import Changed, Converged
+from setpoint.host import Host
+from setpoint.testing.resources import ResourceSuite
+from setpoint.testing.systemd import Systemd
+from setpoint_svc import Svc
+
+pytestmark = pytest.mark.root
+
+SLEEPER = """
+    [Service]
+    ExecStart=/bin/sleep 1000
+    [Install]
+    WantedBy=default.target
+"""
+BROKEN = """
+    [Service]
+    ExecStartPre=/bin/sh -c 'echo no database; exit 3'
+    ExecStart=/bin/sleep 1000
+"""
+Make = Callable[..., Svc]
+
+
+@pytest.fixture(autouse=True)
+def inside(inside_systemd: Systemd) -> Systemd:
+    return inside_systemd
+
+
+@pytest.fixture
+def make(host: Host) -> Make:
+    """Makes a resource as a graph file does: checked, on the host of this test."""
+
+    def make(name: str, /, **params: Any) -> Svc:
+        resource = msgspec.convert({"name": name, **params}, Svc)
+        resource._host = host
+        return resource
+
+    return make
+
+
+def systemctl_now(*words: str) -> str:
+    """Return what it prints; it is asked again if systemd, as it read its files anew, hung up on it."""
+    while True:
+        ran = subprocess.run(["systemctl", *words], capture_output=True, text=True)
+        if "endpoint is not connected" not in ran.stderr:
+            return ran.stdout.strip()
+
+
+async def systemctl(*words: str) -> str:
+    return await asyncio.to_thread(systemctl_now, *words)
+
+
+async def repaired(resource: Svc) -> list[str]:
+    return [change.attribute for change in await resource.check_apply(apply=True)]
+
+
+class TestSvc(ResourceSuite):
+    @pytest.fixture
+    def resource(self, host, inside) -> Svc:
+        inside.unit("suite.service", SLEEPER)
+        return Svc("suite", state="running", startup="enabled", _host=host)
+
+    async def disturb(self, resource):
+        await systemctl("stop", resource.unit)
+
+    async def undo(self, resource):
+        await systemctl("disable", "--now", resource.unit)
+
+    def observe(self, resource):
+        return systemctl_now("show", resource.unit, "--property=ActiveState,UnitFileState")
+
+
+# Its state.
+
+
+async def test_a_unit_is_started_and_stopped(make, inside):
+    inside.unit("state.service", SLEEPER)
+    up, down = make("state", state="running"), make("state", state="stopped")
+    assert await repaired(up) == ["state"]
+    assert await systemctl("is-active", "state") == "active"
+    assert await repaired(up) == []
+    assert await repaired(down) == ["state"]
+    assert await systemctl("is-active", "state") == "inactive"
+    assert await repaired(down) == []
+
+
+async def test_what_is_not_declared_is_left_alone(make, inside):
+    inside.unit("other.service", SLEEPER)
+    assert await repaired(make("other", state="running")) == ["state"]
+    assert await systemctl("is-enabled", "other") == "disabled"
+    assert await repaired(make("other", startup="enabled")) == ["startup"]
+    await systemctl("stop", "other")
+    assert await repaired(make("other", startup="enabled")) == []
+    assert await systemctl("is-active", "other") == "inactive"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("any.socket", "[Socket]\nListenStream=/run/any.socket\n[Install]\nWantedBy=default.target"),
+        ("any.timer", "[Timer]\nOnCalendar=yearly\n[Install]\nWantedBy=timers.target"),
+        ("any.path", "[Path]\nPathExists=/none\n[Install]\nWantedBy=default.target"),
+        ("any.target", "[Unit]\nDescription=any\n[Install]\nWantedBy=default.target"),
+        ("any-mount.mount", "[Mount]\nWhat=tmpfs\nWhere=/any/mount\nType=tmpfs\n[Install]\nWantedBy=default.target"),
+    ],
+)  # fmt: skip
+async def test_each_type_of_unit_is_kept_by_its_full_name(make, inside, name, text):
+    inside.unit(name, text)
+    inside.unit("any.service", SLEEPER)
+    unit = make(name, state="running", startup="enabled")
+    assert await repaired(unit) == ["startup", "state"]
+    assert await repaired(unit) == []
+    assert (await unit.send()).active_state == "active"
+    assert (await unit.send()).main_pid == 0
+    assert await repaired(make(name, state="stopped", startup="disabled")) == ["startup", "state"]
+
+
+async def test_an_instance_of_a_template_is_a_unit(make, inside):
+    inside.unit("each@.service", SLEEPER)
+    one = make("each@one", state="running", startup="enabled")
+    assert await repaired(one) == ["startup", "state"]
+    assert await repaired(one) == []
+    assert await systemctl("is-active", "each@two") == "inactive"
+    assert await repaired(make("each@one", state="stopped", startup="disabled"))
+
+
+async def test_a_unit_is_kept_by_its_alias(make, inside, engine):
+    inside.unit("named.service", SLEEPER + "\nAlias=alias.service")
+    await systemctl("enable", "named")
+    async with engine.keeping(make("alias", state="running")) as kept:
+        await systemctl("stop", "named")
+        await kept.told(Changed)
+        await kept.told(Converged)
+    assert await systemctl("is-active", "named") == "active"
+
+
+# Whether it is enabled.
+
+
+async def test_a_unit_is_enabled_masked_and_disabled(make, inside):
+    (inside.root / "usr/lib/systemd/system/vendor.service").write_text(
+        "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=default.target\n"
+    )
+    for startup in ("enabled", "masked", "disabled", "masked", "enabled"):
+        unit = make("vendor", startup=startup)
+        assert await repaired(unit) == ["startup"]
+        assert await systemctl("is-enabled", "vendor") == startup
+        assert await repaired(unit) == []
+    assert "vendor.service" in await systemctl("show", "default.target", "--property=Wants")
+
+
+async def test_enabled_until_the_next_boot_is_not_enabled(make, inside):
+    inside.unit("runtime.service", SLEEPER)
+    await systemctl("enable", "--runtime", "runtime")
+    assert await repaired(make("runtime", startup="enabled")) == ["startup"]
+    assert await systemctl("is-enabled", "runtime") == "enabled"
+
+
+async def test_a_unit_that_is_changed_outside_is_enabled_again(make, inside, engine):
+    inside.unit("kept.service", SLEEPER)
+    async with engine.keeping(make("kept", startup="enabled")) as kept:
+        await systemctl("disable", "kept")
+        await kept.told(Changed)
+        await kept.told(Converged)
+    assert await systemctl("is-enabled", "kept") == "enabled"
+
+
+# Its unit file.
+
+
+async def test_a_changed_unit_file_is_read(make, inside, engine):
+    inside.unit("edited.service", SLEEPER)
+    edited = make("edited", state="running")
+    async with engine.keeping(edited) as kept:
+        inside.unit("edited.service", SLEEPER.replace("1000", "2000"))
+        assert (await kept.told(Changed)).changes[0].attribute == "daemon_reload"
+        await kept.told(Converged)
+        await edited.refresh()
+    assert "2000" in await systemctl("show", "edited", "--property=ExecStart")
+    pid = (await edited.send()).main_pid
+    arguments = (inside.root / f"proc/{pid}/cmdline").read_bytes()
+    assert arguments == b"/bin/sleep\x002000\x00"
+
+
+async def test_a_new_unit_file_is_read_before_the_start(make, inside):
+    inside.unit("wants.target", "[Unit]\nWants=fresh.service")
+    await systemctl("start", "wants.target")  # so that systemd remembers that there is none
+    inside.unit("fresh.service", SLEEPER)
+    assert (await repaired(make("fresh", state="running")))[-1] == "state"
+    assert await systemctl("is-active", "fresh") == "active"
+
+
+# What a notification does.
+
+
+async def test_a_notification_restarts_what_cannot_reload(make, inside):
+    inside.unit("restarts.service", SLEEPER)
+    unit = make("restarts", state="running")
+    await repaired(unit)
+    first = (await unit.send()).main_pid
+    await unit.refresh()
+    assert (await unit.send()).main_pid == first, "it has just been started"
+    await repaired(unit)
+    await unit.refresh()
+    assert (await unit.send()).main_pid != first
+
+
+async def test_a_notification_reloads_what_can(make, inside):
+    inside.unit("reloads.service", SLEEPER + "\n[Service]\nExecReload=/bin/touch /run/reloaded")
+    unit = make("reloads", state="running")
+    await repaired(unit)
+    await repaired(unit)
+    first = (await unit.send()).main_pid
+    await unit.refresh()
+    assert (await unit.send()).main_pid == first
+    assert os.path.exists("/run/reloaded")
+    restarting = make("reloads", on_refresh="restart")
+    await repaired(restarting)
+    await restarting.refresh()
+    assert (await unit.send()).main_pid != first
+
+
+async def test_a_notification_starts_nothing(make, inside):
+    inside.unit("down.service", SLEEPER)
+    for on_refresh in ("reload-or-try-restart", "reload", "restart", "nothing"):
+        await make("down", on_refresh=on_refresh).refresh()
+    assert await systemctl("is-active", "down") == "inactive"
+
+
+async def test_a_unit_that_cannot_reload_says_so(make, inside):
+    inside.unit("stubborn.service", SLEEPER)
+    unit = make("stubborn", state="running", on_refresh="reload")
+    await repaired(unit)
+    await repaired(unit)
+    with pytest.raises(OSError, match="ReloadUnit was refused: Job type reload is not applicable"):
+        await unit.refresh()
+
+
+# What fails.
+
+
+async def test_a_start_that_fails_says_why_in_the_words_of_the_journal(make, inside):
+    inside.unit("broken.service", BROKEN)
+    with pytest.raises(OSError, match="could not start broken") as caught:
+        await repaired(make("broken", state="running"))
+    first, *lines = str(caught.value).splitlines()
+    assert "its job ended with 'failed'" in first
+    assert "result 'exit-code'" in first
+    assert "  no database" in lines
+
+
+async def test_a_unit_that_fails_is_not_hammered(make, inside, engine):
+    inside.unit("hopeless.service", BROKEN + "\n[Unit]\nStartLimitIntervalSec=0")
+    hopeless = make("hopeless", state="running")
+    result = await engine.converge(hopeless)
+    assert not result.ok
+    for _ in range(10):
+        with pytest.raises((OSError, Refused)):
+            await repaired(hopeless)
+    with pytest.raises(Refused, match="fails right after it is started, 3 times in 60 s"):
+        await repaired(hopeless)
+    starts = await systemctl("show", "hopeless", "--property=InvocationID")
+    with pytest.raises(Refused):
+        await repaired(hopeless)
+    assert await systemctl("show", "hopeless", "--property=InvocationID") == starts
+    inside.unit("hopeless.service", SLEEPER)
+    await hopeless.refresh()  # something that may have mended it
+    assert await repaired(hopeless) == ["daemon_reload", "state"]
+
+
+async def test_a_unit_that_systemd_has_given_up_is_left_alone(make, inside):
+    command = "/bin/sh -c 'echo >> /run/given-up; exit 1'"
+    inside.unit("given-up.service", f"[Service]\nExecStart={command}\nRestart=always\nRestartSec=0")
+    given_up = make("given-up", state="running")
+    for _ in range(20):
+        with suppress(OSError, Refused):
+            await repaired(given_up)
+    with pytest.raises(Refused, match="fails right after it is started"):
+        await repaired(given_up)
+    with open("/run/given-up") as lines:
+        assert len(lines.readlines()) == 5  # as often as systemd allows
+
+
+async def test_a_unit_that_crashes_again_and_again_is_left_to_systemd(make, inside):
+    unlimited = "[Unit]\nStartLimitIntervalSec=0"
+    always = "Restart=always\nRestartSec=0.05"
+    inside.unit("loops.service", f"{unlimited}\n[Service]\nExecStart=/bin/false\n{always}")
+    await systemctl("start", "loops")
+    await until(lambda: systemctl("show", "--value", "--property=NRestarts", "loops"), "3")
+    loops = make("loops", state="running")
+    with pytest.raises(Refused, match="again and again, systemd has restarted it"):  # noqa: PT012
+        while True:  # it is up in between, or just being started
+            with suppress(OSError):
+                await repaired(loops)
+    assert await repaired(make("loops", state="stopped")) == ["state"]
+
+
+async def test_a_unit_that_runs_once_is_not_kept_running(make, inside):
+    inside.unit("once.service", "[Service]\nType=oneshot\nExecStart=/bin/touch /run/once")
+    with pytest.raises(
+        Refused, match=r"ends when its work is done.*RemainAfterExit=yes, or a timer"
+    ):
+        await repaired(make("once", state="running"))
+    assert not os.path.exists("/run/once")
+
+
+async def test_a_unit_without_install_section_is_not_enabled(make, inside):
+    inside.unit("static.service", "[Service]\nExecStart=/bin/sleep 1000")
+    with pytest.raises(Refused, match="it is static: its file has no \\[Install\\] section"):
+        await repaired(make("static", startup="enabled"))
+    assert await repaired(make("static", startup="disabled")) == []
+
+
+async def test_a_masked_unit_is_not_started(make, inside):
+    await systemctl("mask", "masked-one.service")
+    with pytest.raises(Refused, match="is masked; take the mask away with startup: enabled"):
+        await repaired(make("masked-one", state="running"))
+
+
+async def test_an_unknown_unit_is_named_with_the_nearest_one(make, inside):
+    inside.unit("nginx.service", SLEEPER)
+    with pytest.raises(Refused, match=r"no unit 'ngnix\.service'; did you mean 'nginx\.service'\?"):
+        await repaired(make("ngnix", state="running"))
+
+
+async def test_without_systemd_there_is_one_clear_error(make, monkeypatch):
+    monkeypatch.setattr("setpoint.dbus.manager.BOOTED", "/none")
+    result = make("any", state="running", startup="enabled")
+    with pytest.raises(Refused, match="systemd is not running here, found no /run/systemd/system"):
+        await repaired(result)
+    result.watch().start(lambda: None)
+
+
+def test_only_root_may_start_a_unit(inside):
+    inside.unit("roots.service", SLEEPER)
+    program = """
+        import asyncio, sys
+        from setpoint_svc import Svc
+        svc = Svc("roots", state="running")
+        assert asyncio.run(svc.check_apply(apply=False))
+        try:
+            asyncio.run(svc.check_apply(apply=True))
+        except Exception as error:
+            print(type(error).__name__, error)
+    """
+    lines = "\n".join(line[8:] for line in program.splitlines())
+    argv = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    paths = os.pathsep.join(filter(None, sys.path))
+    environment = {"PYTHONPATH": paths, "PATH": os.environ["PATH"], "HOME": "/none"}
+    ran = inside.run([*argv, "/usr/bin/python3", "-c", lines], env=environment, check=False)
+    assert ran.stdout.startswith("Refused systemd allows StartUnit to root only"), ran
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x@", "a/b", "@one", "a" * 300])
+def test_a_name_that_no_unit_can_have_is_refused(name):
+    with pytest.raises(ParamError, match="name must"):
+        Svc(name)
+
+
+def test_what_is_masked_cannot_run():
+    with pytest.raises(ParamError, match="state must not be 'running' with startup 'masked'"):
+        Svc("any", state="running", startup="masked")
+
+
+# What it is to others.
+
+
+def test_it_waits_for_its_unit_file_and_is_notified():
+    needs = list(Svc("a@b").needs())
+    assert Need("path", "/etc/systemd/system/a@b.service", "its unit file", notify=True) in needs
+    assert Need("path", "/lib/systemd/system/a@.service", "its unit file", notify=True) in needs
+    assert [need.name for need in needs if need.what == "unit"] == ["a@b.service"]
+    assert list(Svc("a.timer").provides()) == [Thing("svc", "a.timer")]
+
+
+async def test_reversed_it_brings_back_what_was(make, inside):
+    inside.unit("back.service", SLEEPER)
+    declared = make("back", state="running", startup="enabled")
+    before = await declared.reversed()
+    assert (before.state, before.startup) == ("stopped", "disabled")
+    assert (await make("back", state="running").reversed()).startup is None
+    await repaired(declared)
+    before._host = declared._host
+    assert await repaired(before) == ["startup", "state"]
+
+
+async def until(look: Callable[[], Any], wanted: str) -> None:
+    while await look() != wanted:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.01)
