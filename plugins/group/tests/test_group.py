@@ -174,6 +174,20 @@ async def test_a_change_of_one_has_no_other_checked(declare: Declare, engine: En
     assert set(checks) == {"g7"}
 
 
+async def test_a_group_of_the_name_service_is_taken_as_it_is(declare: Declare) -> None:
+    Path("/etc/userdb").mkdir()
+    record = {"groupName": "remote", "gid": 64001, "disposition": "regular"}
+    Path("/etc/userdb/remote.group").write_bytes(msgspec.json.encode(record))
+    text = Path("/etc/nsswitch.conf").read_text()
+    Path("/etc/nsswitch.conf").write_text(text.replace("group:", "group: files systemd #"))
+    remote = declare("remote", gid=64001)
+    assert await changed(remote) == {}
+    assert await remote.send() == Group.Sends(gid=64001)
+    for other in (declare("remote", gid=5), declare("remote", state="absent")):
+        with pytest.raises(Refused, match="'remote' comes from the name service, not from /etc/gr"):
+            await changed(other)
+
+
 async def test_others_than_root_are_told_so(
     declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:

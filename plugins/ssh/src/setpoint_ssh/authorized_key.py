@@ -62,13 +62,15 @@ class AuthorizedKey(Resource):
 
     def provides(self) -> Iterator[Thing]:
         """Tell of the file."""
-        yield Thing("path", self._likely_path)
+        if isinstance(self.user, str):
+            yield Thing("path", self._likely_path)
 
     def needs(self) -> Iterator[Need]:
         """Wait for the user and for the directory of the file."""
-        yield Need("user", self.user, "the user it lets in")
-        directory = os.path.dirname(self._likely_path)
-        yield Need("directory", directory, "the directory of its file", nearest=True)
+        if isinstance(self.user, str):
+            yield Need("user", self.user, "the user it lets in")
+            directory = os.path.dirname(self._likely_path)
+            yield Need("directory", directory, "the directory of its file", nearest=True)
 
     @hookimpl
     def watch(self) -> Subscription:

@@ -129,7 +129,7 @@ class User(Resource):
         if self.create_home:
             parent = self._likely_home.rpartition("/")[0] or "/"
             yield Need("directory", parent, "the directory of its home", nearest=True)
-            yield Need("directory", self.skeleton, "what its home is made of")
+            yield Need("directory", str(self.skeleton), "what its home is made of")
 
     @hookimpl
     def watch(self) -> Subscription:
