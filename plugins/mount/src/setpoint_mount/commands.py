@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from setpoint import Refused, Together
-from setpoint.processes import Completed, ProcessEnded
 
 if TYPE_CHECKING:
     from setpoint.host import Host
+    from setpoint.processes import Completed
 
 BOOTED = "/run/systemd/system"  # sd_booted(3)
 MOST_NAMED = 5  # processes in a message
@@ -53,7 +53,7 @@ async def unmount(host: "Host", point: str, *, lazy: bool) -> None:
         return
     users = await host.in_thread(lambda: list(users_of(point)))
     if "busy" not in done.stderr or not users:
-        raise ProcessEnded("umount", f"must unmount {point}", done)
+        raise _ended("umount", f"must unmount {point}", done)
     named = ", ".join(users[:MOST_NAMED])
     more = f" and {len(users) - MOST_NAMED} more" if len(users) > MOST_NAMED else ""
     raise OSError(errno.EBUSY, f"in use by {named}{more}; end them, or write lazy: true", point)
@@ -82,10 +82,16 @@ def reloading(host: "Host") -> "Together[str, None]":
 async def _succeed(host: "Host", argv: list[str]) -> None:
     done = await _run(host, argv)
     if done.code:
-        raise ProcessEnded(argv[0], "must succeed", done)
+        raise _ended(argv[0], "must succeed", done)
 
 
-async def _run(host: "Host", argv: list[str]) -> Completed:
+def _ended(program: str, rule: str, done: "Completed") -> OSError:
+    from setpoint.processes import ProcessEnded  # 3 ms, and a check runs nothing
+
+    return ProcessEnded(program, rule, done)
+
+
+async def _run(host: "Host", argv: list[str]) -> "Completed":
     if os.geteuid() != 0:
         raise Refused("only root may mount and unmount", "run this as root")
     return await host.processes.run(argv, env={"LC_ALL": "C"})
