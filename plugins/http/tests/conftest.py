@@ -5,11 +5,12 @@ import http.client
 import http.server
 import select
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -90,6 +91,37 @@ def join(one: socket.socket, other: socket.socket) -> None:
             if not said:
                 return
             ways[ready].sendall(said)
+
+
+class Said(NamedTuple):
+    """An answer. headers: names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def ask(url: str, target: str, method: str = "GET", ca: str = "", **headers: str) -> Said:
+    """Ask the server at `url` for exactly `target`, which no library makes another one."""
+    host, _, port = url.partition("//")[2].rpartition(":")
+    context = ssl.create_default_context(cafile=ca) if ca else None
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *lines])
+    writer.write(f"{head}\r\n\r\n".encode("latin-1"))
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    first, _, body = said.partition(b"\r\n\r\n")
+    status, *rest = first.decode("latin-1").split("\r\n")
+    found = dict(line.split(": ", 1) for line in rest)
+    names = {name.lower(): value for name, value in found.items()}
+    return Said(int(status.split()[1]), names, body)
+
+
+@pytest.fixture(name="ask")
+def asking() -> Callable[..., Awaitable[Said]]:
+    return ask
 
 
 @pytest.fixture

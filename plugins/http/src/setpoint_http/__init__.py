@@ -9,5 +9,7 @@ connections, `locations` says what a request means, `bodies` opens it, and `answ
 """
 
 from setpoint_http.http import Http
+from setpoint_http.served import HttpFile
+from setpoint_http.server import HttpServer
 
-__all__ = ["Http"]
+__all__ = ["Http", "HttpFile", "HttpServer"]

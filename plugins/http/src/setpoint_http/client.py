@@ -16,6 +16,7 @@ from setpoint import Refused, __version__
 from setpoint.paths import CHUNK
 from setpoint.values import reveal
 from setpoint_http.faults import of_failure, shown
+from setpoint_http.rules import DIRECT
 from setpoint_http.stopping import Stop
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 10
 PORTS = {"http": 80, "https": 443}
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-DIRECT = "direct"
 
 
 class Answer(Protocol):

@@ -1,6 +1,5 @@
 """Digests of what is downloaded: how people write them down, and how they are made."""
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
@@ -89,6 +88,8 @@ class Hashes:
     """Digests of bytes that come piece by piece; always SHA-256, and others if asked for."""
 
     def __init__(self, others: Iterable[str] = ()) -> None:
+        import hashlib
+
         wanted = dict.fromkeys((SHA256, *others))
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in wanted}
 

@@ -8,11 +8,9 @@ import msgspec
 
 from setpoint import REWATCH, Change, Resource, Secret, Values, hookimpl
 from setpoint.relations import Need, Thing
-from setpoint.watching import Every, Many, Subscription
-from setpoint_http import differences, placing, rules
+from setpoint.watching import Aimed, Every, Many, Subscription
+from setpoint_http import rules
 from setpoint_http.digests import Digest, parse
-from setpoint_http.local import path_of
-from setpoint_http.record import is_file, recall
 from setpoint_http.stopping import Pool
 
 SMALL = 65_536  # bytes of a content that is sent
@@ -135,16 +133,16 @@ class Http(Resource):
     @hookimpl
     def watch(self) -> Subscription:
         """Look again when the file changes, and, if that is wanted, when it is time to ask."""
-        parts: list[Subscription] = [self.host.files.changes(self.at)]
-        if self.url.startswith("file:"):
-            parts.append(self.host.files.changes(path_of(self.url)))
-        if self.interval:
-            parts.append(Every(self.interval))
-        return Many(*parts)
+        aims = self.memory["aims"] = [Aimed(self.host.files.changes) for _ in range(2)]
+        self._aim()
+        return Many(*aims, *([Every(self.interval)] if self.interval else []))
 
     async def check(self) -> list[Change]:
         """Look at the file; ask the server if it is time."""
+        from setpoint_http import differences
+
         self.memory.update(just_fetched=False, changed=False)
+        self._aim()
         changes = await self.host.in_thread(differences.look, self)
         content = next((change for change in changes if change.attribute == "content"), None)
         if not self._has_to_ask(content):
@@ -156,10 +154,12 @@ class Http(Resource):
 
     async def apply(self, changes: list[Change]) -> None:
         """Fetch the file, or only set its attributes."""
+        from setpoint_http.placing import adorn
+
         if any(change.attribute == "content" for change in changes):
             await self._fetch()
         else:
-            await self.host.in_thread(placing.adorn, self)
+            await self.host.in_thread(adorn, self)
 
     @hookimpl
     async def refresh(self) -> None:
@@ -172,9 +172,25 @@ class Http(Resource):
         """Say what is there; None if nothing is."""
         return await self.host.in_thread(self._sent)
 
+    @property
+    def _source(self) -> str:
+        """The path of what a file: URL names; empty if it is another one, or is not received yet."""
+        if not isinstance(self.url, str) or not self.url.startswith("file:"):
+            return ""
+        from setpoint_http.local import path_of
+
+        return path_of(self.url)
+
+    def _aim(self) -> None:
+        """Have the watch follow the file and its source, which may be received."""
+        for aim, path in zip(self.memory.get("aims", ()), (self.at, self._source), strict=False):
+            aim.aim(path)
+
     async def _fetch(self) -> None:
+        from setpoint_http.placing import fetch
+
         began = self.host.clock.monotonic()
-        self.memory["changed"] = await self.host.shared(Pool).run(self.id, placing.fetch, self)
+        self.memory["changed"] = await self.host.shared(Pool).run(self.id, fetch, self)
         self.memory.update(just_fetched=True, asked=began)
 
     def _has_to_ask(self, content: Change | None) -> bool:
@@ -183,13 +199,15 @@ class Http(Resource):
             return False
         if content:  # it may be what a checksum wants all the same
             return self.is_checksum_elsewhere and content.before not in (None, "something else")
-        if self.url.startswith("file:") and not self.checksum:
+        if self._source and not self.checksum:
             return True
         every, asked = self.interval or self.meta.poll, self.memory.get("asked")
         # Watches and polls come a little early or late, but not by half.
         return every > 0 and (asked is None or self.host.clock.monotonic() - asked >= every / 2)
 
     def _sent(self) -> Sends | None:
+        from setpoint_http.record import is_file, recall
+
         files, known = self.host.files, recall(self)
         found = files.status(self.at)
         if known is None or found is None or not is_file(found):

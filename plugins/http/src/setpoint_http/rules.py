@@ -2,17 +2,16 @@
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from setpoint import ParamError
 from setpoint.values import reveal
-from setpoint_http.client import DIRECT
 from setpoint_http.digests import LENGTHS, parse
 
 if TYPE_CHECKING:
     from setpoint_http.http import Http
 
 SCHEMES = ("http", "https", "file")
+DIRECT = "direct"  # as proxy: none
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
@@ -38,6 +37,10 @@ def check_url(
     param: str, url: str, schemes: tuple[str, ...], *, with_password: bool = False
 ) -> None:
     """Raise ParamError if `url` is none of one of the `schemes`, or holds a password that it must not."""
+    from urllib.parse import (
+        urlsplit,
+    )  # 5 ms, as everything that is not imported at the top of this package
+
     if _UNSEEN.search(url):
         raise ParamError(
             param, "must not have spaces or unseen characters in it", "write %20 for a space"
