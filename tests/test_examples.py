@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,11 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Give a place of its own, on a machine that is this one but for what root may change."""
+    if os.geteuid() == 0:
+        request.getfixturevalue("private")("/etc", "/home", "/root", "/var", uts=True, net=True)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     before = os.umask(0o022)
     yield Place(tmp_path)
     os.umask(before)
@@ -77,6 +82,8 @@ def test_each_kind_has_an_example_of_its_name():
 
 @pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
 async def test_an_example_converges_and_stays_in_its_place(example, place):
+    if os.geteuid() != 0 and "as root:" in place.text(example).lower():
+        pytest.skip("this example is for root")
     graph = place.graph(example)
     for id_ in graph.resources:
         assert not id_.startswith("file ") or id_.startswith(f"file {place.demo}"), id_
