@@ -156,7 +156,7 @@ def _differences(group: Group, there: Found) -> list[Change]:
     before = set(entry.members) if entry else set()
     if group.members is not None and _wanted_members(group, before) != before:
         wanted = _wanted_members(group, before)
-        changes.append(Change("members", sorted(before), sorted(wanted)))
+        changes.append(Change("members", sorted(before) if entry else None, sorted(wanted)))
     return changes
 
 

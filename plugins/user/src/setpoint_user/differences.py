@@ -84,7 +84,8 @@ def _of_groups(user: "User", there: "Found") -> Iterator[Change]:
         return
     wanted = wanted_groups(user, there)
     if wanted != there.groups:
-        yield Change("groups", sorted(there.groups), sorted(wanted))
+        before = sorted(there.groups) if there.user or there.groups else None
+        yield Change("groups", before, sorted(wanted))
 
 
 def _of_texts(user: "User", account: "Account | None") -> Iterator[Change]:
@@ -103,7 +104,7 @@ def _of_secrets(user: "User", there: "Found") -> Iterator[Change]:
     expiry = there.shadow.expiry if there.shadow else None
     wanted = wanted_password(user)
     if user.expiry and to_date(expiry) != user.expiry:
-        yield Change("expiry", to_date(expiry), user.expiry)
+        yield Change("expiry", to_date(expiry) if there.user else None, user.expiry)
     if wanted is not None and before.lstrip("!") != wanted.lstrip("!"):
         yield Change("password", HIDDEN if there.user else None, HIDDEN)
     elif wanted is not None and before != wanted:
