@@ -3,11 +3,10 @@
 import inspect
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
-from setpoint.cli.doc import described
+from setpoint.cli.doc import described, structs_in
 from setpoint.resource import Fact, Resource, params
 from setpoint.values import Values
 
@@ -45,20 +44,10 @@ def faults_of_sends(kind: type[Resource]) -> Iterator[str]:
 
 def faults_of_value(fact: type[Fact]) -> Iterator[str]:
     """Yield which fields of what `fact` yields are explained neither by it nor by a class that has them."""
-    for value in values_in(fact.Value):
+    for value in structs_in(fact.Value):
         explaining = (fact, *(base for base in value.__mro__ if issubclass(base, Values)))
         said = {name: text for one in explaining for name, text in entries_of(one).items()}
         yield from _missing(value, fields(value), said)
-
-
-def values_in(type_: Any) -> Iterator[type[Values]]:
-    """Yield the classes with named fields that `type_` is, or is made of."""
-    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
-        yield type_  # type: ignore[misc]
-        type_ = tuple(field.type for field in msgspec.structs.fields(type_))
-    inner = type_ if isinstance(type_, tuple) else getattr(type_, "__args__", ())
-    for one in inner:
-        yield from values_in(one)
 
 
 def entries_of(documented: type) -> dict[str, str]:

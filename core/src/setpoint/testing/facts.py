@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
+from setpoint.cli.doc import structs_in
 from setpoint.resource import Fact
-from setpoint.testing.documented import faults_of_params, faults_of_value, fields, values_in
+from setpoint.testing.documented import faults_of_params, faults_of_value, fields
 from setpoint.testing.held import held, in_words, more_than, own_threads
 
 MISSING = object()
@@ -45,7 +46,7 @@ class FactSuite:
 
     def test_its_docstring_explains_each_param_and_no_other(self, fact: Any) -> None:
         """It is the reference that people read."""
-        values = [name for value in values_in(fact.Value) for name in fields(value)]
+        values = [name for value in structs_in(fact.Value) for name in fields(value)]
         assert not list(faults_of_params(type(fact), *values))
 
     def test_each_field_of_its_value_is_explained(self, fact: Any) -> None:
