@@ -24,7 +24,7 @@ def hanging():
 
 
 async def test_what_hangs_is_said_plainly_and_keeps_one_thread(hanging):
-    patience = Patience(None)
+    patience = Patience()
     for _ in range(3):
         with pytest.raises(TimeoutError, match=r"^mount /mnt must answer within 0.05 s, it hangs$"):
             await patience.call("mount /mnt", hanging, 0.05)
@@ -33,7 +33,7 @@ async def test_what_hangs_is_said_plainly_and_keeps_one_thread(hanging):
 
 
 async def test_two_who_ask_for_the_same_do_so_one_after_the_other():
-    patience, running, most = Patience(None), [], []
+    patience, running, most = Patience(), [], []
 
     def look() -> int:
         running.append(1)
@@ -54,12 +54,12 @@ async def test_an_error_is_raised_as_it_was(error):
         raise error
 
     with pytest.raises(type(error)) as raised:
-        await Patience(None).call("disks", fail)
+        await Patience().call("disks", fail)
     assert raised.value is error
 
 
 async def test_one_who_gives_up_does_not_disturb_the_next():
-    patience, go = Patience(None), threading.Event()
+    patience, go = Patience(), threading.Event()
     first = asyncio.ensure_future(patience.call("disks", go.wait))
     await asyncio.sleep(0.01)
     first.cancel()
@@ -71,7 +71,7 @@ async def test_one_who_gives_up_does_not_disturb_the_next():
 
 
 def test_a_loop_that_is_gone_is_no_trouble_to_a_thread_that_ends_later():
-    patience, go = Patience(None), threading.Event()
+    patience, go = Patience(), threading.Event()
 
     async def give_up() -> None:
         with pytest.raises(TimeoutError):

@@ -47,7 +47,7 @@ class Cpu(Fact):
 
         devices = host.shared(Devices).of("cpu")
         changes = Many(host.shared(Ticker).every(self.every), devices)
-        return follow(changes, read)
+        return follow(changes, read, needs="pyudev")
 
 
 class Meter:

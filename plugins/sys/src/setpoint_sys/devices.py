@@ -4,13 +4,9 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 from setpoint.watching import Subscription
 from setpoint_sys.sources import Readable
-
-if TYPE_CHECKING:
-    from setpoint.host import Host
 
 UDEVD = "/run/udev/control"  # is there while udevd runs
 BUFFER = 1 << 22  # bytes of events; some thousand, which plugging in a shelf of disks makes
@@ -23,9 +19,6 @@ class Devices(Readable):
 
     Source: udev_monitor_new_from_netlink(3).
     """
-
-    def __init__(self, host: "Host") -> None:
-        super().__init__()
 
     def of(self, subsystem: str) -> Subscription:
         """Return a subscription to the devices of one subsystem; empty is of all."""

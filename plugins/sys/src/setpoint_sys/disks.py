@@ -102,7 +102,7 @@ class Disks(Fact):
 
 def mounting(host: "Host") -> Relay:
     """Return what tells that something was mounted or unmounted."""
-    return Relay(Priority(MOUNTS))
+    return Relay(host, Priority(MOUNTS))
 
 
 def room(mount: Mount) -> Room:

@@ -59,7 +59,7 @@ class Hostname(Fact):
 
 def renamed(host: "Host") -> Relay:
     """Return what tells that the kernel has another name for this machine."""
-    return Relay(Priority("/proc/sys/kernel/hostname"))
+    return Relay(host, Priority("/proc/sys/kernel/hostname"))
 
 
 def static() -> str:

@@ -3,12 +3,8 @@
 import errno
 import socket
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from setpoint_sys.sources import Readable
-
-if TYPE_CHECKING:
-    from setpoint.host import Host
 
 LINK, IPV4_ADDRESS, IPV4_ROUTE, IPV6_ADDRESS, IPV6_ROUTE = 0x1, 0x10, 0x40, 0x100, 0x400
 GROUPS = LINK | IPV4_ADDRESS | IPV4_ROUTE | IPV6_ADDRESS | IPV6_ROUTE
@@ -19,9 +15,6 @@ class Network(Readable):
 
     Source: rtnetlink(7), RTMGRP_LINK and so on.
     """
-
-    def __init__(self, host: "Host") -> None:
-        super().__init__()
 
     def connect(self, held: ExitStack) -> int:
         """Return the descriptor of a socket in the groups; it is in the network namespace of this thread."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator
 
 from setpoint import Fact, Values
-from setpoint_sys.reading import follow
+from setpoint_sys.reading import follow, patiently
 from setpoint_sys.smallfiles import assignments, line_of, lines_of
 from setpoint_sys.virtual import virtualization
 
@@ -59,20 +59,23 @@ class Os(Fact):
 
     def watch(self) -> AsyncGenerator["Os.Value", None]:
         """Yield what runs here, then what it has become."""
-        return follow(self.host.files.changes(RELEASE), self._read)
+        changes = self.host.files.changes(RELEASE)
+        return follow(changes, lambda: patiently(self, running))
 
-    async def _read(self) -> "Os.Value":
-        said, kernel = assignments(lines_of(RELEASE)), os.uname()
-        id_, like = said.get("ID", "linux"), said.get("ID_LIKE", "").split()
-        return self.Value(
-            id=id_,
-            family=next((FAMILIES[one] for one in (id_, *like) if one in FAMILIES), id_),
-            like=like,
-            name=said.get("PRETTY_NAME", "Linux"),
-            version=said.get("VERSION_ID", ""),
-            codename=said.get("VERSION_CODENAME", ""),
-            kernel=kernel.release,
-            architecture=kernel.machine,
-            init=line_of("/proc/1/comm"),
-            virtualization=virtualization(),
-        )
+
+def running() -> Os.Value:
+    """Return what runs here."""
+    said, kernel = assignments(lines_of(RELEASE)), os.uname()
+    id_, like = said.get("ID", "linux"), said.get("ID_LIKE", "").split()
+    return Os.Value(
+        id=id_,
+        family=next((FAMILIES[one] for one in (id_, *like) if one in FAMILIES), id_),
+        like=like,
+        name=said.get("PRETTY_NAME", "Linux"),
+        version=said.get("VERSION_ID", ""),
+        codename=said.get("VERSION_CODENAME", ""),
+        kernel=kernel.release,
+        architecture=kernel.machine,
+        init=line_of("/proc/1/comm"),
+        virtualization=virtualization(),  # takes milliseconds on a machine with many processors
+    )

@@ -4,10 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from setpoint.host import Host
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Outcome = tuple[Any, BaseException | None]
@@ -21,7 +18,7 @@ class Patience:
     Use it as `host.shared(Patience)`. What hangs keeps one thread, whoever asks how often for the same.
     """
 
-    def __init__(self, host: "Host") -> None:
+    def __init__(self, _: object = None) -> None:
         self._running: dict[str, Future[Outcome]] = {}
 
     async def call(self, what: str, function: Callable[[], T], seconds: float = SECONDS) -> T:

@@ -21,9 +21,6 @@ class Stir(NamedTuple):
 class Population(Source):
     """Tells of a `Stir`; use it as `host.shared(Population)`. Begins where the kernel tells us of processes only."""
 
-    def __init__(self, host: object) -> None:
-        super().__init__()
-
     def begin(self) -> None:
         """Open the kernel's socket."""
         self._connector = Connector(self._told)

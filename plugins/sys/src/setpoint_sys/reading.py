@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from setpoint.watching import Subscription
@@ -16,18 +18,21 @@ PAUSE = 0.05  # seconds from one look to the next at least: a flood of news is o
 
 
 async def follow(
-    changes: Subscription, read: Callable[[], Awaitable[T]]
+    changes: Subscription, read: Callable[[], Awaitable[T]], *, needs: str = ""
 ) -> AsyncGenerator[T, None]:
     """Yield what `read` returns, at once and after `changes`, unless it equals what was yielded last.
 
     Args:
         changes: says when to read again; begun before the first look, so that nothing is missed.
-        read: looks; it may be called at any time, and is called again only when it has returned.
+        read: looks; it is called again only when it has returned.
+        needs: module that `changes` is going to import on the loop; too slow for that, so it is imported before.
 
     Raises:
         OSError: `changes` could not begin, or `read` raised it.
 
     """
+    if needs:
+        await Patience().call(needs, partial(import_module, needs))
     news = asyncio.Event()
     before: list[T] = []
     changes.start(news.set)

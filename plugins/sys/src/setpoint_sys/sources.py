@@ -4,17 +4,26 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from setpoint.watching import Subscription
+
+if TYPE_CHECKING:
+    from setpoint.host import Host
 
 Concerns = Callable[[Any], bool]
 
 
 class Source(ABC):
-    """Something that many may listen to, and that costs nothing while nobody does. Used on the loop."""
+    """Something that many may listen to, and that costs nothing while nobody does. Used on the loop.
 
-    def __init__(self) -> None:
+    Args:
+        host: what it belongs to: `host.shared(Network)` is the one of all facts.
+
+    """
+
+    def __init__(self, host: "Host") -> None:
+        self.host = host
         self._listeners: dict[Listening, None] = {}
 
     def listen(self, concerns: Concerns = lambda news: True) -> Subscription:
@@ -129,12 +138,13 @@ class Relay(Source):
     """Lets many hear what one subscription says.
 
     Args:
+        host: what it belongs to.
         subscription: begun for the first listener.
 
     """
 
-    def __init__(self, subscription: Subscription) -> None:
-        super().__init__()
+    def __init__(self, host: "Host", subscription: Subscription) -> None:
+        super().__init__(host)
         self._subscription = subscription
 
     def begin(self) -> None:

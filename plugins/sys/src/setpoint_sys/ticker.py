@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from setpoint.clock import Clock
 from setpoint.watching import Subscription
 from setpoint_sys.sources import Source
 
@@ -25,13 +24,13 @@ class Ticker:
     """
 
     def __init__(self, host: "Host") -> None:
-        self._clock = host.clock
+        self._host = host
         self._intervals: dict[float, Interval] = {}
 
     def every(self, seconds: float) -> Subscription:
         """Return a subscription to the ticks of an interval; the first comes within one interval."""
         if seconds not in self._intervals:
-            self._intervals[seconds] = Interval(seconds, self._clock)
+            self._intervals[seconds] = Interval(self._host, seconds)
         return self._intervals[seconds].listen()
 
     @property
@@ -49,14 +48,14 @@ class Interval(Source):
     """Ticks on a grid of the monotonic clock; those that were missed are one.
 
     Args:
+        host: whose clock it is.
         seconds: from one tick to the next.
-        clock: of the host.
 
     """
 
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        super().__init__()
-        self._seconds, self._clock = seconds, clock
+    def __init__(self, host: "Host", seconds: float) -> None:
+        super().__init__(host)
+        self._clock, self._seconds = host.clock, seconds
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
 

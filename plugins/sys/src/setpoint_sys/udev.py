@@ -49,7 +49,7 @@ class Udev(Fact):
     def watch(self) -> AsyncGenerator[list[Device], None]:
         """Yield the devices, then what they have become."""
         changes = self.host.shared(Devices).of(self.name)
-        return follow(changes, lambda: patiently(self, self._look))
+        return follow(changes, lambda: patiently(self, self._look), needs="pyudev")
 
     def _look(self) -> list[Device]:
         import pyudev  # type: ignore[import-untyped]  # it has no types; 20 ms

@@ -75,7 +75,7 @@ class Turns(Source):
     """
 
     def __init__(self, host: "Host", unit: Unit, zone: tzinfo | None) -> None:
-        super().__init__()
+        super().__init__(host)
         self._clock, self._unit, self._zone = host.clock, unit, zone
         self._steps = Many(host.shared(Steps).listen(), host.files.changes(LOCALTIME))
         self._next = 0.0
@@ -134,9 +134,6 @@ class Steps(Readable):
 
     NEVER = 2**31 - 1  # seconds since 1970, which every kernel accepts; then it expires once
     ABSOLUTE, CANCEL_ON_SET = 1, 2
-
-    def __init__(self, host: "Host") -> None:
-        super().__init__()
 
     def connect(self, held: ExitStack) -> int:
         """Return the descriptor of the timer."""
