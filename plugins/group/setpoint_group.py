@@ -183,7 +183,10 @@ def _steps(group: Group, there: Found, tables: Tables) -> Iterator[list[str]]:
         yield ["groupadd", *number, *(["-r"] if group.system else []), "--"]
     elif group.gid not in (None, there.entry.gid):
         yield ["groupmod", *number, "--"]
-    before = set(there.entry.members) if there.entry else set()
+    yield from _steps_for_members(group, set(there.entry.members) if there.entry else set())
+
+
+def _steps_for_members(group: Group, before: set[str]) -> Iterator[list[str]]:
     wanted = _wanted_members(group, before)
     if group.members is None or wanted == before:
         return

@@ -71,17 +71,23 @@ class Tools:
         """
         refuse_others()
         async with self._turn:
-            until = self._host.clock.monotonic() + PATIENCE
-            while is_locked(done := await self._once(argv, stdin)):
-                self._host.progress(resource, f"waiting for others: {done.stderr.strip()}")
-                if self._host.clock.monotonic() > until:
-                    raise TimeoutError(
-                        f"{argv[0]}: the files must be unlocked within {PATIENCE:g} s, found"
-                        f" {done.stderr.strip()!r}; end what edits them, vipw(8) say"
-                    )
-                await asyncio.sleep(PAUSE)
+            done = await self._unlocked(resource, argv, stdin)
         if done.code:
             raise ToolFailed(argv[0], done)
+
+    async def _unlocked(self, resource: "Resource", argv: Sequence[str], stdin: str) -> "Completed":
+        """Return how the tool ended once others had given their lock back."""
+        until = self._host.clock.monotonic() + PATIENCE
+        while is_locked(done := await self._once(argv, stdin)):
+            said = done.stderr.strip()
+            self._host.progress(resource, f"waiting for others: {said}")
+            if self._host.clock.monotonic() > until:
+                raise TimeoutError(
+                    f"{argv[0]}: the files must be unlocked within {PATIENCE:g} s, found"
+                    f" {said!r}; end what edits them, vipw(8) say"
+                )
+            await asyncio.sleep(PAUSE)
+        return done
 
     async def _once(self, argv: Sequence[str], stdin: str) -> "Completed":
         try:

@@ -63,17 +63,19 @@ def remove(user: "User", there: "Found", tables: "Tables") -> None:
     keep = "remove it yourself, or set remove_home: false"
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != there.user.uid:
         raise Refused(f"{path} is not a directory of user {user.name!r}", keep)
-    for name in tables.users:
-        other = tables.user(name)
-        if (
-            other
-            and name != user.name
-            and f"{os.path.normpath(other.homedir)}/".startswith(f"{path}/")
-        ):
-            raise Refused(f"the home directory of user {name!r} is in {path}", keep)
+    if others := _who_lives_in(path, tables) - {user.name}:
+        raise Refused(f"the home directory of user {min(others)!r} is in {path}", keep)
     if pids := _processes(there.user.uid):
         raise OSError(f"user {user.name!r} must have no processes, found {pids[0]}; end them first")
     user.host.files.remove(path, recursive=True)
+
+
+def _who_lives_in(path: str, tables: "Tables") -> set[str]:
+    """Return the names of the users whose home directory is `path` or below it."""
+    users = filter(None, map(tables.user, tables.users))
+    return {
+        user.name for user in users if f"{os.path.normpath(user.homedir)}/".startswith(f"{path}/")
+    }
 
 
 def _refuse_parent(parent: str, found: os.stat_result | None) -> None:
