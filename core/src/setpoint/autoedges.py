@@ -25,13 +25,12 @@ def connect(graph: Graph) -> None:
     """
     asked = [resource for resource in graph.resources.values() if resource.meta.autoedge]
     providers = _Providers(graph, asked)
-    edges = {
-        (edge.first, edge.then): edge
-        for resource in asked
-        for edge in providers.edges(resource)
-        if (edge.then, edge.first) not in graph.edges
-    }
-    edges = {pair: edge for pair, edge in edges.items() if pair not in graph.edges}
+    declared, edges = graph.edges, dict[tuple[str, str], Edge]()
+    for resource in asked:
+        for edge in providers.edges(resource):
+            pair = (edge.first, edge.then)
+            if pair not in edges and pair not in declared and pair[::-1] not in declared:
+                edges[pair] = edge
     knot = _knot(graph.resources, [*graph.edges, *edges]) if edges else ()
     for pair, edge in edges.items():
         if edge.first in knot and edge.then in knot:
@@ -50,38 +49,38 @@ class _Providers:
         self._nearest: dict[tuple[str, str], str | None] = {}
         for resource in resources:
             if type(resource).provides is not Resource.provides:
+                id_ = resource.id
                 for thing in self._told(resource, type(resource).provides):
-                    self._things.setdefault(thing, resource.id)
+                    self._things.setdefault(thing, id_)
+        self._provided = {what for what, _ in self._things}
 
     def edges(self, resource: Resource) -> Iterator[Edge]:
         """Yield the edges that follow from the needs of `resource`."""
         if type(resource).needs is Resource.needs:
             return
         id_ = resource.id
-        for need in self._told(resource, type(resource).needs):
-            key = (need.what, need.name)
-            provider = self._nearest_of(key) if need.nearest else self._things.get(key)
+        for what, name, rule, nearest, notify, after in self._told(resource, type(resource).needs):
+            if what not in self._provided:
+                continue
+            key = (what, name)
+            provider = self._nearest_of(key) if nearest else self._things.get(key)
             if provider is not None and provider != id_:
-                first, then = (id_, provider) if need.after else (provider, id_)
-                yield Edge(first, then, "hold" if need.notify else None, Rule(need.rule))
+                first, then = (id_, provider) if after else (provider, id_)
+                yield Edge(first, then, "hold" if notify else None, Rule(rule))
 
     def _nearest_of(self, key: tuple[str, str]) -> str | None:
         """Return who provides the path of `key`, or the nearest one above it."""
-        what, path = key
-        way = []
-        found = None
-        while True:
-            if key in self._nearest:
-                found = self._nearest[key]
-                break
+        known, way = self._nearest, []
+        while key not in known:
             way.append(key)
-            found = self._things.get(key)
-            if found is not None or len(path) <= 1:
-                break
-            path = path.rpartition("/")[0] or "/"
-            key = (what, path)
-        for key in way:
-            self._nearest[key] = found
+            what, path = key
+            if key in self._things or len(path) <= 1:
+                known[key] = self._things.get(key)
+            else:
+                key = (what, path.rpartition("/")[0] or "/")
+        found = known[key]
+        for passed in way:
+            known[passed] = found
         return found
 
     def _told(self, resource: Resource, verb: Callable[[Resource], Iterable[T]]) -> Iterable[T]:
@@ -96,14 +95,11 @@ class _Providers:
 
 def _knot(ids: Iterable[str], pairs: list[tuple[str, str]]) -> set[str]:
     """Return the ids that lie on a circle of `pairs`, or between two."""
-    inside = set(ids)
-    for turned in (False, True):
-        ways = [(then, first) if turned else (first, then) for first, then in pairs]
-        inside = _reached_by_none_else(inside, ways)
-    return inside
+    inside = _without_ends(set(ids), pairs)
+    return _without_ends(inside, [(then, first) for first, then in pairs]) if inside else inside
 
 
-def _reached_by_none_else(inside: set[str], pairs: Iterable[tuple[str, str]]) -> set[str]:
+def _without_ends(inside: set[str], pairs: Iterable[tuple[str, str]]) -> set[str]:
     """Return those of `inside` that are left when, again and again, those to which no pair leads are taken away."""
     waiting = dict.fromkeys(inside, 0)
     successors: dict[str, list[str]] = {}
