@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.testing.serving import Fault, Server
+from setpoint.testing.pages import Fault
+from setpoint.testing.serving import Server
 
 BODY = bytes(range(256)) * 40
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from setpoint import ParamError, Refused
-from setpoint.engine.events import Changed
+from setpoint import Meta, ParamError, Refused
+from setpoint.engine.events import Changed, Converged
 from setpoint.host import Host
 from setpoint.testing import Engines, ResourceSuite
 from setpoint_http import Http, HttpFile, HttpServer
@@ -287,6 +287,17 @@ async def test_a_broken_socket_is_noticed_and_opened_again_at_the_same_port(
         assert (await ask(url, "/x")).body == b"x"
     with pytest.raises(ConnectionRefusedError):
         await ask(url, "/x")
+
+
+async def test_a_watch_that_begins_anew_keeps_it_open(host, engine: Engines):
+    async with engine.keeping(HttpServer("www")) as kept:
+        running = host.shared(Table).servers["www"]
+        kept.engine.swap(engine.graph(HttpServer("www", meta=Meta(rewatch=True, retry=1))))
+        await kept.told(Converged)
+        assert host.shared(Table).servers["www"] is running
+        assert running.is_listening
+        running._socket.shutdown(socket.SHUT_RDWR)
+        await kept.told(Changed)
 
 
 async def test_a_swap_stops_to_serve_what_is_gone_and_serves_what_is_new(host, ask, engine, wait):

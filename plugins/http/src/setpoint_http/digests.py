@@ -14,7 +14,7 @@ MOST_NAMES = 5  # of a checksum file, that a message shows
 
 _HEX = re.compile(r"[0-9a-f]+")
 _GNU = re.compile(r"\\?([0-9A-Fa-f]{32,128})(?: [ *](.+))?")
-_BSD = re.compile(r"(\w+) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})")
+_BSD = re.compile(r"([\w-]+) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})")
 
 
 class Digest(NamedTuple):

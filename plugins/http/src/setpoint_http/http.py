@@ -125,6 +125,8 @@ class Http(Resource):
             yield Need("directory", os.path.dirname(self.target), "its directory", nearest=True)
         for path in filter(None, (self.ca, self.client_cert, self.client_key)):
             yield Need("path", path, "what it asks with")
+        if self._source:
+            yield Need("path", self._source, "what it copies")
         if self.owner:
             yield Need("user", self.owner, "its owner")
         if self.group:

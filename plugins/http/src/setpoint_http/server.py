@@ -88,6 +88,7 @@ class HttpServer(Resource):
                 news.clear()
         finally:
             files.stop()
+            await asyncio.sleep(0)  # a watch that takes over has begun after this
             if self.memory["news"] is news:  # else it is watched anew
                 await self._close()
 
