@@ -24,6 +24,9 @@ LINE = "net.ipv4.ip_forward = 1"
 def own(private):
     """An own network and hostname, and own files in /etc."""
     private("/etc", net=True, uts=True)
+    for path in CONF.parent.glob("*.conf"):  # what the machine has does not matter
+        path.unlink()
+    Path("/etc/sysctl.conf").write_text("")
     FORWARD.write_text("0")
 
 
