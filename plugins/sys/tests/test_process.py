@@ -1,6 +1,8 @@
 """Processes by pattern, told by the kernel or looked at by a timer."""
 
+import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 
 from setpoint import ParamError
 from setpoint.testing import FactSuite
+from setpoint_sys.population import Pattern, Population, Roll, Stir
 from setpoint_sys.process import Process
 from setpoint_sys.ticker import Ticker
 
@@ -75,6 +78,42 @@ async def test_processes_are_told_as_they_come_and_go(host, way, programs, follo
         first.kill()  # it is not waited for: what has ended does not count
         value = await values.next()
         assert (value.count, value.pids) == (1, [second.pid])
+
+
+async def test_in_a_storm_of_processes_none_is_missed(host, way, programs, follow):
+    async with follow(Process(f"^{NAME}$", every=0.1, _host=host)) as values:
+        await values.next()
+        started = [programs() for _ in range(60)]
+        for process in started[::2]:
+            process.kill()
+        expected = [process.pid for process in started[1::2]]
+        assert (await values.until(lambda value: value.pids == sorted(expected))).count == 30
+
+
+async def test_what_happens_during_a_look_is_taken_over(monkeypatch):
+    looking, go = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(Pattern, "fits", lambda self, pid: pid != 13)
+    population = Population(None)
+    population.is_told = True
+
+    async def scan() -> set[int]:
+        looking.set()
+        await go.wait()
+        return {1, 2, 13}
+
+    roll = Roll(Pattern(re.compile(""), False, ""), population, scan)
+    reading = asyncio.ensure_future(roll.read())
+    await looking.wait()
+    assert not roll.note(
+        Stir({3, 13}, {2, 3})
+    )  # 2 has ended, 3 was given to another, 13 was renamed
+    go.set()
+    assert await reading == [1, 3]
+    assert roll.note(Stir({4}, set()))
+    assert not roll.note(Stir({13}, {99}))
+    assert await roll.read() == [1, 3, 4]
+    assert roll.note(None)  # something was lost
+    assert await roll.read() == [1, 2, 13]
 
 
 async def test_the_command_line_can_be_searched(host, way, programs, follow):

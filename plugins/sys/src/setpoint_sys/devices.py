@@ -22,7 +22,7 @@ class Devices(Readable):
 
     def of(self, subsystem: str) -> Subscription:
         """Return a subscription to the devices of one subsystem; empty is of all."""
-        return self.listen(lambda subsystems: not subsystem or subsystem in subsystems)
+        return self.listen(lambda news: not subsystem or news is None or subsystem in news)
 
     def connect(self, held: ExitStack) -> int:
         """Return the descriptor of a monitor of libudev."""

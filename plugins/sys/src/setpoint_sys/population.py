@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from setpoint.processes.connector import Connector
@@ -19,62 +20,104 @@ class Stir(NamedTuple):
 
 
 class Population(Source):
-    """Tells of a `Stir`; use it as `host.shared(Population)`. Begins where the kernel tells us of processes only."""
+    """Tells of a `Stir`; use it as `host.shared(Population)`. Begins where the kernel tells us of processes only.
+
+    is_told: whether it has begun.
+    """
+
+    is_told = False
 
     def begin(self) -> None:
         """Open the kernel's socket."""
         self._connector = Connector(self._told)
+        self.is_told = True
 
     def end(self) -> None:
         """Close it."""
         self._connector.close()
+        self.is_told = False
 
     def _told(self, born: set[int], gone: set[int], lost: bool) -> None:
         self.tell(None if lost else Stir(born, gone))
 
 
-class Table:
-    """The processes that fit.
+class Pattern(NamedTuple):
+    """Which processes are meant.
+
+    expression: searched in the name.
+    whole: search it in the command line instead.
+    user: name or number of the effective user; empty is any.
+    """
+
+    expression: re.Pattern[str]
+    whole: bool
+    user: str
+
+    def fits(self, pid: int) -> bool:
+        """Whether the process that has `pid` now is meant; this program is not."""
+        if pid == os.getpid():
+            return False
+        text = (self.whole and command_line(pid)) or name_of(pid)
+        if not text or not self.expression.search(text) or not is_alive(pid):
+            return False
+        return not self.user or number_of(self.user) == effective_user(pid)
+
+    def scan(self) -> set[int]:
+        """Return all that fit. Blocks some milliseconds."""
+        import psutil  # 20 ms
+
+        return {pid for pid in psutil.pids() if self.fits(pid)}
+
+
+class Roll:
+    """The pids of the processes that fit: looked for once, then kept by what the kernel tells.
 
     Args:
-        pattern: searched in their names.
-        whole: search it in their command lines instead.
-        user: name or number of the effective user; empty is any.
+        pattern: what they are to fit.
+        population: what tells.
+        scan: returns all that fit the pattern, looked for in a thread.
 
     """
 
-    def __init__(self, pattern: re.Pattern[str], whole: bool, user: str) -> None:
-        self._pattern, self._whole, self._user = pattern, whole, user
-        self._known: frozenset[int] = frozenset()
-        self._looking = False
+    def __init__(
+        self, pattern: Pattern, population: Population, scan: Callable[[], Awaitable[set[int]]]
+    ) -> None:
+        self._pattern, self._population, self._scan = pattern, population, scan
+        self._pids: set[int] = set()
+        self._is_known = self._is_looking = False
+        self._late: list[Stir | None] = []  # what was told during a look
 
-    def look(self) -> list[int]:
-        """Return their pids in ascending order. Blocks some milliseconds."""
-        import psutil  # 20 ms
+    async def read(self) -> list[int]:
+        """Return the pids in ascending order."""
+        if not (self._is_known and self._population.is_told):
+            await self._look()
+        return sorted(self._pids)
 
-        self._looking = True
+    async def _look(self) -> None:
+        """Look for all of them, then take over what was told meanwhile."""
+        self._is_looking = True
         try:
-            user = number_of(self._user) if self._user else None
-            found = [pid for pid in psutil.pids() if self._fits(pid, user)]
-            self._known = frozenset(found)
+            self._pids = await self._scan()
         finally:
-            self._looking = False
-        return sorted(found)
+            self._is_looking = False
+        self._is_known = True
+        late, self._late = self._late, []
+        for stir in late:
+            self.note(stir)
 
-    def is_concerned(self, stir: Stir) -> bool:
-        """Whether another look may find something else."""
-        if self._looking or self._known & stir.gone:
+    def note(self, stir: Stir | None) -> bool:
+        """Take over what the kernel tells, None if it told too fast; return whether there is something new."""
+        if self._is_looking:
+            self._late.append(stir)
+            return stir is None
+        if stir is None:
+            self._is_known = False
             return True
-        user = number_of(self._user) if self._user else None
-        return any((pid in self._known) != self._fits(pid, user) for pid in stir.born)
-
-    def _fits(self, pid: int, user: int | None) -> bool:
-        if pid == os.getpid():
-            return False
-        text = (self._whole and command_line(pid)) or name_of(pid)
-        if not text or not self._pattern.search(text):
-            return False
-        return is_alive(pid) and (user is None or user == effective_user(pid))
+        before = len(self._pids), self._pids & (stir.born | stir.gone)
+        self._pids -= stir.gone
+        for pid in stir.born:
+            (self._pids.add if self._pattern.fits(pid) else self._pids.discard)(pid)
+        return before != (len(self._pids), self._pids & (stir.born | stir.gone))
 
 
 def name_of(pid: int) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator
 
 from setpoint import Fact, ParamError, Values
-from setpoint_sys.population import Population, Table
+from setpoint_sys.population import Pattern, Population, Roll
 from setpoint_sys.reading import follow, patiently
 from setpoint_sys.sources import Otherwise
 from setpoint_sys.ticker import Every, Ticker
@@ -49,12 +49,13 @@ class Process(Fact):
 
     def watch(self) -> AsyncGenerator["Process.Value", None]:
         """Yield the processes, then what has become of them."""
-        table = Table(re.compile(self.name), self.cmdline, self.user)
-        told = self.host.shared(Population).listen(table.is_concerned)
-        timer = self.host.shared(Ticker).every(self.every)
+        population = self.host.shared(Population)
+        pattern = Pattern(re.compile(self.name), self.cmdline, self.user)
+        roll = Roll(pattern, population, lambda: patiently(self, pattern.scan))
 
         async def read() -> Process.Value:
-            pids = await patiently(self, table.look)
+            pids = await roll.read()
             return self.Value(count=len(pids), pids=pids)
 
-        return follow(Otherwise(told, timer), read)
+        timer = self.host.shared(Ticker).every(self.every)
+        return follow(Otherwise(population.listen(roll.note), timer), read)

@@ -33,17 +33,18 @@ async def follow(
     """
     if needs:
         await Patience().call(needs, partial(import_module, needs))
-    news = asyncio.Event()
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
     before: list[T] = []
     changes.start(news.set)
     try:
         while True:
+            looked = loop.time()
             value = await read()
             if before != [value]:
                 before = [value]
                 yield value
-            await asyncio.sleep(PAUSE)
             await news.wait()
+            await asyncio.sleep(looked + PAUSE - loop.time())
             news.clear()
     finally:
         changes.stop()

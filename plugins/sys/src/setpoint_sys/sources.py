@@ -31,6 +31,7 @@ class Source(ABC):
 
         Args:
             concerns: says whether news, of the kind that the source has, are to be heard; by default all are.
+                News may be None: something was lost, so everything may have changed.
 
         """
         return Listening(self, concerns)
@@ -52,7 +53,7 @@ class Source(ABC):
             self.end()
 
     def tell(self, news: Any = None) -> None:
-        """Tell those whom `news` concern; without any, everybody: something was lost, or there is no telling."""
+        """Tell those whom `news` concern; None is that there is no telling what has changed."""
         for listener in tuple(self._listeners):
             listener.hear(news)
 
@@ -105,7 +106,7 @@ class Listening(Subscription):
 
     def hear(self, news: Any) -> None:
         """Call back if `news` matter; not if it was stopped meanwhile."""
-        if self._changed is not None and (news is None or self._concerns(news)):
+        if self._changed is not None and self._concerns(news):
             self._changed()
 
 

@@ -1,7 +1,7 @@
 """The time between looks, for what the kernel tells nobody: one timer for an interval, however many facts look."""
 
 import asyncio
-import random
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -66,8 +66,8 @@ class Interval(Source):
 
     def begin(self) -> None:
         """Begin the grid."""
-        share = 1 - random.random()
-        self._next = self._clock.monotonic() + self._seconds * share
+        share = int.from_bytes(os.urandom(2)) / (1 << 16)
+        self._next = self._clock.monotonic() + self._seconds * (1 - share)
         self._wait()
 
     def end(self) -> None:
