@@ -68,14 +68,18 @@ def of_failure(url: str, error: BaseException, ca: str, timeout: float) -> Excep
         if any(demand in str(root).lower().replace("_", " ") for demand in DEMANDS):
             return Refused(f"{host} wants a certificate of us", "give one as client_cert")
         return BrokenError(f"TLS with {host} failed, {_words(root)}")
+    return BrokenError(_why(host, root, timeout))
+
+
+def _why(host: str, root: BaseException, timeout: float) -> str:
+    """Return why a connection could not be made, or broke off, and what to do."""
     if isinstance(root, socket.gaierror):
-        return BrokenError(f"the host of {host!r} is not found, {_words(root)}; see to url and DNS")
+        return f"the host of {host!r} is not found, {_words(root)}; see to url and DNS"
     if isinstance(root, TimeoutError):
-        cure = "raise timeout if it is only slow"
-        return BrokenError(f"{host} said nothing for {timeout:g} s; {cure}")
+        return f"{host} said nothing for {timeout:g} s; raise timeout if it is only slow"
     if isinstance(root, ConnectionRefusedError):
-        return BrokenError(f"nobody listens at {host}; see to the server, or correct the url")
-    return BrokenError(f"the connection to {host} broke off, {_words(root)}")
+        return f"nobody listens at {host}; see to the server, or correct the url"
+    return f"the connection to {host} broke off, {_words(root)}"
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from setpoint.files import Files
@@ -15,6 +15,7 @@ from setpoint_http.locations import location_of
 from setpoint_http.table import Address, Table
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from aiohttp.web import BaseRequest, StreamResponse
 
 METHODS = "GET, HEAD"
@@ -42,17 +43,8 @@ class Listener:
             OSError: that is not possible.
 
         """
-        from aiohttp import web  # 180 ms, and only servers need it
-
         self.certificate, self.context = certificate, certificate and certificate.context()
-        logger = logging.getLogger("setpoint.http:server")
-        self._web = web.Server(
-            self._handle,
-            access_log=None,
-            logger=logger,
-            keepalive_timeout=QUIET,
-            handler_cancellation=True,
-        )
+        self._web = _speaker(self._handle)
         self._socket = _bind(address)
         self.address = Address(address.host, self._socket.getsockname()[1])
         self._server = await asyncio.get_running_loop().create_server(
@@ -150,6 +142,19 @@ class _Ending:
     def _ended(self) -> None:
         self.close()
         self._tell()
+
+
+def _speaker(handle: "Callable[[BaseRequest], Awaitable[StreamResponse]]") -> "web.Server":
+    """Return what speaks HTTP, and calls `handle` for each request."""
+    from aiohttp import web  # 180 ms, and only servers need it
+
+    return web.Server(
+        handle,
+        access_log=None,
+        logger=logging.getLogger("setpoint.http:server"),
+        keepalive_timeout=QUIET,
+        handler_cancellation=True,
+    )
 
 
 def _bind(address: Address) -> socket.socket:

@@ -31,8 +31,7 @@ def fetch(http: "Http", stop: Stop) -> bool:
         with Partial(files, directory, http.url, others) as partial:
             try:
                 got = transfer.fetch(partial)
-                if wanted:
-                    _compare(http, wanted, got.digests[wanted.algorithm])
+                _compare(http, wanted, got.digests)
             except Refused:
                 partial.drop()
                 raise
@@ -79,10 +78,11 @@ def _accounts(http: "Http") -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def _compare(http: "Http", wanted: Digest, found: str) -> None:
-    if found == wanted.value:
+def _compare(http: "Http", wanted: Digest | None, digests: dict[str, str]) -> None:
+    """Raise Refused if what was fetched is not what is wanted."""
+    if wanted is None or digests[wanted.algorithm] == wanted.value:
         return
-    have = Digest(wanted.algorithm, found)
+    have = Digest(wanted.algorithm, digests[wanted.algorithm])
     where = f", as {shown(http.checksum)} has it" if http.is_checksum_elsewhere else ""
     raise Refused(
         f"{shown(http.url)} must have {wanted}{where}, and has {have}",

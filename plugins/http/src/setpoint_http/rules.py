@@ -36,7 +36,7 @@ def check(http: "Http") -> None:
 def check_url(
     param: str, url: str, schemes: tuple[str, ...], *, with_password: bool = False
 ) -> None:
-    """Raise ParamError if `url` is none of one of the `schemes`, or holds a password that it must not."""
+    """Raise ParamError if `url` is none of the `schemes`, or holds a password that it must not."""
     from urllib.parse import (
         urlsplit,
     )  # 5 ms, as everything that is not imported at the top of this package
@@ -54,10 +54,10 @@ def check_url(
         raise ParamError(param, f"must begin with {' or '.join(f'{s}://' for s in schemes)}")
     if "@" in parts.netloc and not with_password:
         raise ParamError(param, "must not have a user or password in it", "write them into auth")
-    if parts.scheme == "file":
-        if host not in (None, "localhost") or not parts.path.startswith("/"):
-            raise ParamError(param, f"must be like file:///path, not {url!r}")
-    elif not host:
+    is_file = parts.scheme == "file"
+    if is_file and (host not in (None, "localhost") or not parts.path.startswith("/")):
+        raise ParamError(param, f"must be like file:///path, not {url!r}")
+    if not host and not is_file:
         raise ParamError(param, f"must name a host, and {url!r} does not")
 
 

@@ -63,7 +63,7 @@ class Pool:
     def __init__(self, host: Host) -> None:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._stops: set[Stop] = set()
+        self._stops: dict[str, Stop] = {}
         self._busy: dict[str, asyncio.Future[Any]] = {}
 
     async def run(self, owner: str, function: Callable[..., T], *args: Any) -> T:
@@ -79,10 +79,8 @@ class Pool:
             await asyncio.wait([self._busy[owner]])
         over: asyncio.Future[tuple[Any, BaseException | None]]
         over = self._busy[owner] = asyncio.get_running_loop().create_future()
-        over.add_done_callback(lambda _: self._busy.pop(owner))
-        stop = Stop()
-        self._stops.add(stop)
-        over.add_done_callback(lambda _: self._stops.discard(stop))
+        stop = self._stops[owner] = Stop()
+        over.add_done_callback(lambda _: self._forget(owner))
         self._submit(over, function, *args, stop)
         try:
             result, error = await asyncio.shield(over)
@@ -95,10 +93,13 @@ class Pool:
 
     def close(self) -> None:
         """End all transfers and threads, as soon as they can."""
-        for stop in self._stops:
+        for stop in self._stops.values():
             stop.tell()
         for _ in self._threads:
             self._jobs.put(None)
+
+    def _forget(self, owner: str) -> None:
+        del self._busy[owner], self._stops[owner]
 
     def _submit(
         self, over: "asyncio.Future[Any]", function: Callable[..., Any], *args: Any
