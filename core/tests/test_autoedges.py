@@ -95,11 +95,10 @@ def test_an_automatic_edge_may_notify():
     assert edge.notify == "hold"
 
 
-def test_of_several_who_provide_it_the_first_is_taken():
-    taker = Part("t", takes=(Need("user", "ann", "its owner"),))
-    one, two = user("ann"), Part("two", gives=(Thing("user", "ann"),))
-    assert pairs(connected(taker, one, two)) == {("user ann", "t")}
-    assert pairs(connected(taker, two, one)) == {("two", "t")}
+def test_all_who_provide_it_are_waited_for():
+    mount = Part("mount", gives=(Thing("directory", "/mnt"),))
+    graph = connected(directory("/mnt"), mount, directory("/mnt/deep/in"))
+    assert pairs(graph) == {("/mnt", "/mnt/deep/in"), ("mount", "/mnt/deep/in")}
 
 
 @pytest.mark.parametrize("side", ["provider", "taker"])
@@ -149,11 +148,10 @@ def model(resources: list[Part], declared: set[tuple[str, str]]) -> set[tuple[st
                 if owners or not need.nearest or name == "/":
                     break
                 name = name.rpartition("/")[0] or "/"
-            if not owners or owners[0] is taker:
-                continue
-            pair = (taker.id, owners[0].id) if need.after else (owners[0].id, taker.id)
-            if pair not in declared and pair[::-1] not in declared:
-                found.add(pair)
+            for owner in owners:
+                pair = (taker.id, owner.id) if need.after else (owner.id, taker.id)
+                if owner is not taker and pair not in declared and pair[::-1] not in declared:
+                    found.add(pair)
     return found
 
 

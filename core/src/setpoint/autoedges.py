@@ -41,17 +41,17 @@ def connect(graph: Graph) -> None:
 
 
 class _Providers:
-    """Who provides what; of several who say so, the one declared first."""
+    """Who provides what; of several who say so, a mount and its mount point say, all are waited for."""
 
     def __init__(self, graph: Graph, resources: Iterable[Resource]) -> None:
         self._graph = graph
-        self._things: dict[tuple[str, str], str] = {}
-        self._nearest: dict[tuple[str, str], str | None] = {}
+        self._things: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._nearest: dict[tuple[str, str], tuple[str, ...]] = {}
         for resource in resources:
             if type(resource).provides is not Resource.provides:
                 id_ = resource.id
                 for thing in self._told(resource, type(resource).provides):
-                    self._things.setdefault(thing, id_)
+                    self._things[thing] = (*self._things.get(thing, ()), id_)
         self._provided = {what for what, _ in self._things}
 
     def edges(self, resource: Resource) -> Iterator[Edge]:
@@ -63,19 +63,19 @@ class _Providers:
             if what not in self._provided:
                 continue
             key = (what, name)
-            provider = self._nearest_of(key) if nearest else self._things.get(key)
-            if provider is not None and provider != id_:
-                first, then = (id_, provider) if after else (provider, id_)
-                yield Edge(first, then, "hold" if notify else None, Rule(rule))
+            for provider in self._nearest_of(key) if nearest else self._things.get(key, ()):
+                if provider != id_:
+                    first, then = (id_, provider) if after else (provider, id_)
+                    yield Edge(first, then, "hold" if notify else None, Rule(rule))
 
-    def _nearest_of(self, key: tuple[str, str]) -> str | None:
-        """Return who provides the path of `key`, or the nearest one above it."""
+    def _nearest_of(self, key: tuple[str, str]) -> tuple[str, ...]:
+        """Return who provide the path of `key`, or the nearest one above it."""
         known, way = self._nearest, []
         while key not in known:
             way.append(key)
             what, path = key
             if key in self._things or len(path) <= 1:
-                known[key] = self._things.get(key)
+                known[key] = self._things.get(key, ())
             else:
                 key = (what, path.rpartition("/")[0] or "/")
         found = known[key]

@@ -7,14 +7,17 @@ from setpoint.errors import SetpointError, suggest
 # What the project has, so that one who lacks it is told what to install. A kind's distribution has
 # the name of its family: `http:server` is in setpoint-http.
 _KINDS = (
-    "archive cron exec file git group hostname http http:file http:flag http:server kmsg line mount"
-    " noop password pkg process svc sysctl timer user"
+    "archive cron exec exit file git group hostname http http:file http:server kmsg kv line mount"
+    " msg noop password pkg process ssh:authorized_key svc sysctl timer user value"
 ).split()
 _OUR_KINDS = {kind: f"setpoint-{kind.partition(':')[0]}" for kind in _KINDS}
 _OUR_FACTS = {
     "kmsg": "setpoint-kmsg",
-    **dict.fromkeys(("cpu", "disks", "hostname", "load", "memory"), "setpoint-sys"),
-    **dict.fromkeys(("net", "os", "uptime"), "setpoint-sys"),
+    **dict.fromkeys(
+        "cpu datetime disks exec file hostname load memory net os process udev uptime users"
+        " weekday".split(),
+        "setpoint-sys",
+    ),
 }
 
 
