@@ -2,10 +2,12 @@
 
 import mmap
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from setpoint import Refused
 from setpoint.testing import FactSuite
 from setpoint.testing.namespaces import mount
 from setpoint_sys.cpu import ONLINE, Cpu, Meter, in_list
@@ -133,6 +135,13 @@ async def test_the_number_of_processors_is_that_which_is_online(host, follow):
     async with follow(Cpu(_host=host)) as values:
         value = await values.next()
     assert value.count == os.sysconf("SC_NPROCESSORS_ONLN")
+
+
+async def test_without_libudev_it_is_said_what_to_install(host, follow, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyudev", None)
+    async with follow(Cpu(_host=host)) as values:
+        with pytest.raises(Refused, match=r"^devices are told by libudev, .*; install libudev1$"):
+            await values.next()
 
 
 def test_the_usage_is_taken_between_two_looks():

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 from setpoint import Fact, Values
 from setpoint.watching import Many
-from setpoint_sys.devices import Devices
+from setpoint_sys.devices import Devices, libudev
 from setpoint_sys.measures import percent
 from setpoint_sys.reading import follow
 from setpoint_sys.ticker import Every, Ticker
@@ -47,7 +47,7 @@ class Cpu(Fact):
 
         devices = host.shared(Devices).of("cpu")
         changes = Many(host.shared(Ticker).every(self.every), devices)
-        return follow(changes, read, needs="pyudev")
+        return follow(changes, read, needs=libudev)
 
 
 class Meter:
@@ -59,10 +59,10 @@ class Meter:
     def read(self) -> float:
         """Return the usage since the last call in percent; since boot if it is the first."""
         with open("/proc/stat", encoding="ascii") as file:
-            ticks = [
-                int(word) for word in file.readline().split()[1:9]
-            ]  # guests are in the first two
-        busy, total = sum(ticks) - sum(ticks[3:5]), sum(ticks)  # but for idle and iowait
+            words = file.readline().split()[1:9]  # what follows is of guests, and in the first two
+        _, _, _, idle, iowait, *_ = ticks = [int(word) for word in words]
+        total = sum(ticks)
+        busy = total - idle - iowait
         if total > self._total:
             self._usage = percent(max(busy - self._busy, 0), total - self._total)
         self._busy, self._total = busy, total

@@ -5,11 +5,25 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
+from setpoint import Refused
 from setpoint.watching import Subscription
 from setpoint_sys.sources import Readable
 
 UDEVD = "/run/udev/control"  # is there while udevd runs
 BUFFER = 1 << 22  # bytes of events; some thousand, which plugging in a shelf of disks makes
+
+
+def libudev() -> None:
+    """Import it; that takes 20 ms.
+
+    Raises:
+        Refused: it is not installed.
+
+    """
+    try:
+        import pyudev  # type: ignore[import-untyped]  # noqa: F401 - it has no types
+    except ImportError as error:
+        raise Refused(f"devices are told by libudev, found {error}", "install libudev1") from None
 
 
 class Devices(Readable):
@@ -26,7 +40,7 @@ class Devices(Readable):
 
     def connect(self, held: ExitStack) -> int:
         """Return the descriptor of a monitor of libudev."""
-        import pyudev  # type: ignore[import-untyped]  # it has no types; 20 ms
+        import pyudev
 
         source = "udev" if os.path.exists(UDEVD) else "kernel"
         self._monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source)

@@ -115,12 +115,12 @@ def room(mount: Mount) -> Room:
         return SILENT
 
 
-def is_told(room: Room) -> bool:
+def is_told(found: Room) -> bool:
     """Whether a file system is one for people."""
-    return room == SILENT or (room is not None and room.f_blocks > 0)
+    return found == SILENT or (found is not None and found.f_blocks > 0)
 
 
-def disk(mount: Mount, room: Room) -> Disk:
+def disk(mount: Mount, found: Room) -> Disk:
     """Return what is told of a mount."""
     blank = Disk(
         name=mount.name,
@@ -128,15 +128,15 @@ def disk(mount: Mount, room: Room) -> Disk:
         device=mount.source,
         type=mount.type,
         read_only=mount.read_only,
-        answers=isinstance(room, os.statvfs_result),
+        answers=isinstance(found, os.statvfs_result),
     )
-    if not isinstance(room, os.statvfs_result):
+    if not isinstance(found, os.statvfs_result):
         return blank
-    taken = room.f_blocks - room.f_bfree
+    taken = found.f_blocks - found.f_bfree
     return structs.replace(
         blank,
-        size=room.f_blocks * room.f_frsize,
-        used=percent(taken, taken + room.f_bavail),
-        free=room.f_bavail * room.f_frsize,
-        inodes_used=percent(room.f_files - room.f_ffree, room.f_files),
+        size=found.f_blocks * found.f_frsize,
+        used=percent(taken, taken + found.f_bavail),
+        free=found.f_bavail * found.f_frsize,
+        inodes_used=percent(found.f_files - found.f_ffree, found.f_files),
     )

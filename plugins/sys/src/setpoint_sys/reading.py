@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from setpoint.watching import Subscription
@@ -18,21 +16,25 @@ PAUSE = 0.05  # seconds from one look to the next at least: a flood of news is o
 
 
 async def follow(
-    changes: Subscription, read: Callable[[], Awaitable[T]], *, needs: str = ""
+    changes: Subscription,
+    read: Callable[[], Awaitable[T]],
+    *,
+    needs: Callable[[], None] | None = None,
 ) -> AsyncGenerator[T, None]:
     """Yield what `read` returns, at once and after `changes`, unless it equals what was yielded last.
 
     Args:
         changes: says when to read again; begun before the first look, so that nothing is missed.
         read: looks; it is called again only when it has returned.
-        needs: module that `changes` is going to import on the loop; too slow for that, so it is imported before.
+        needs: imports, in a thread, what `changes` would else import on the loop.
 
     Raises:
         OSError: `changes` could not begin, or `read` raised it.
+        Refused: what it needs is not installed.
 
     """
     if needs:
-        await Patience().call(needs, partial(import_module, needs))
+        await Patience().call(needs.__name__, needs)
     loop, news = asyncio.get_running_loop(), asyncio.Event()
     before: list[T] = []
     changes.start(news.set)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from setpoint import Fact, Values
-from setpoint_sys.devices import Devices
+from setpoint_sys.devices import Devices, libudev
 from setpoint_sys.reading import follow, patiently
 
 
@@ -49,10 +49,10 @@ class Udev(Fact):
     def watch(self) -> AsyncGenerator[list[Device], None]:
         """Yield the devices, then what they have become."""
         changes = self.host.shared(Devices).of(self.name)
-        return follow(changes, lambda: patiently(self, self._look), needs="pyudev")
+        return follow(changes, lambda: patiently(self, self._look), needs=libudev)
 
     def _look(self) -> list[Device]:
-        import pyudev  # type: ignore[import-untyped]  # it has no types; 20 ms
+        import pyudev  # type: ignore[import-untyped]  # it has no types
 
         only = {"subsystem": self.name} if self.name else {}
         found = map(device, pyudev.Context().list_devices(**only))
