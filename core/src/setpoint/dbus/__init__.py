@@ -10,7 +10,7 @@ A plugin that uses it depends on `dbus-next`. From below:
 - `connection` is one connection by dbus-next, with what it lacks mended; it lasts until it is lost.
 - `bus` keeps one: it connects again, listens again, and repeats calls that were under way.
 - `systemd` calls systemd, `units` has the names and states of its units, `jobs` waits for what it was asked to do,
-  `changes` tells who watches a unit; `manager` is all of it.
+  `changes` tells who watches a unit; `manager` is all of it, and `effects` sees that what it did had its effect.
 """
 
 from setpoint.dbus.bus import Bus, Match, system_bus, user_bus

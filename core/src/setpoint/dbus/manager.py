@@ -46,6 +46,11 @@ class Manager:
         self._subscribing: asyncio.Task[None] | None = None
         self._listeners: tuple[Listener, ...] = ()
 
+    @property
+    def is_user(self) -> bool:
+        """Whether it is that of a user's session."""
+        return self._systemd.is_user
+
     # what is known
 
     async def unit(self, name: str) -> Unit:
@@ -235,7 +240,8 @@ def system_manager(host: "Host") -> Manager:
 
 def user_manager(host: "Host") -> Manager:
     """Return the systemd of the user's own session: `host.shared(user_manager)`."""
-    return Manager(Systemd(host.shared(user_bus), is_there=os.path.isdir(BOOTED)))
+    systemd = Systemd(host.shared(user_bus), is_there=os.path.isdir(BOOTED), is_user=True)
+    return Manager(systemd)
 
 
 def _nothing() -> None:

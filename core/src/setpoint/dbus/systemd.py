@@ -22,10 +22,11 @@ class Systemd:
 
     bus: on which it is.
     is_there: whether this machine was booted with it; else everything is refused.
+    is_user: whether it is that of a user's session.
     """
 
-    def __init__(self, bus: Bus, is_there: bool) -> None:
-        self.bus, self.is_there = bus, is_there
+    def __init__(self, bus: Bus, is_there: bool, is_user: bool = False) -> None:
+        self.bus, self.is_there, self.is_user = bus, is_there, is_user
 
     async def ask(self, member: str, signature: str = "", *body: Any) -> Body:
         """Call a method of its manager; errors as of `call`."""

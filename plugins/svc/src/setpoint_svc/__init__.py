@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Annotated, Literal
 
 from setpoint import REWATCH, Change, Need, ParamError, Refused, Resource, Thing, Values, hookimpl
+from setpoint.dbus.effects import have_done
 from setpoint.dbus.manager import Manager, system_manager, user_manager
 from setpoint.dbus.units import Unit, fault_of, full_name, template_of
 from setpoint.errors import suggest
 from setpoint.watching import Many, Subscription
-from setpoint_svc.failing import Starts, failure
+from setpoint_svc.failing import Starts
 
 SYSTEM = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 USER = ("~/.config/systemd/user", "/etc/systemd/user", "/usr/lib/systemd/user")
@@ -32,11 +33,6 @@ COMMANDS = {
     "enabled": "EnableUnitFiles",
     "disabled": "DisableUnitFiles",
     "masked": "MaskUnitFiles",
-}
-REFRESH = {
-    "reload-or-try-restart": "ReloadOrTryRestartUnit",
-    "reload": "ReloadUnit",
-    "restart": "TryRestartUnit",
 }
 
 
@@ -151,8 +147,8 @@ class Svc(Resource):
             return
         if not (await self._manager.unit(self.unit)).is_running:
             return
-        verb = "restart" if is_outdated else self.on_refresh
-        await self._do(verb, REFRESH[verb], lambda unit: unit.is_running)
+        verb = "try-restart" if is_outdated or self.on_refresh == "restart" else self.on_refresh
+        await self._do(verb, lambda unit: unit.is_running)
 
     @hookimpl
     async def send(self) -> Sends:
@@ -221,24 +217,14 @@ class Svc(Resource):
         unit = await self._manager.unit(self.unit)
         if unit.load_state == "masked":
             raise Refused(f"{self.unit} is masked", "take the mask away with startup: enabled")
-        await self._starts.begin(self.host, self._manager, unit, self.session)
-        await self._do("start", "StartUnit", lambda unit: unit.is_running)
+        await self._starts.begin(self.host, self._manager, unit)
+        await self._do("start", lambda unit: unit.is_running)
         self.memory["has_just_started"] = True
         self.memory.pop("is_outdated", None)
 
     async def _stop(self) -> None:
-        await self._do("stop", "StopUnit", lambda unit: unit.is_stopped)
+        await self._do("stop", lambda unit: unit.is_stopped)
 
-    async def _do(self, verb: str, member: str, is_done: Callable[[Unit], bool]) -> None:
-        """Have a job done, and see that it had the effect that it should.
-
-        Raises:
-            Refused: it had not, and would not have the next time.
-            OSError: it had not.
-
-        """
+    async def _do(self, verb: str, is_done: Callable[[Unit], bool]) -> None:
         self.host.progress(self, f"waits for systemd to {verb} it")
-        result = await self._manager.job(member, self.unit)
-        unit = await self._manager.unit(self.unit)
-        if result not in ("done", "") or not is_done(unit):
-            raise await failure(self.host, self._manager, unit, verb, result, self.session)
+        await have_done(self.host, self._manager, verb, self.unit, is_done)

@@ -1,0 +1,72 @@
+"""What systemd is asked to do with a unit, and whether it had the effect that it should."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from setpoint.dbus.units import Unit
+
+if TYPE_CHECKING:
+    from setpoint.dbus.manager import Manager
+    from setpoint.host import Host
+
+LINES = 10  # of the journal
+PATIENCE = 10.0  # seconds for the journal to be read
+MEMBERS = {
+    "start": "StartUnit",
+    "stop": "StopUnit",
+    "restart": "RestartUnit",
+    "reload": "ReloadUnit",
+    "try-restart": "TryRestartUnit",
+    "reload-or-try-restart": "ReloadOrTryRestartUnit",
+}
+
+
+async def have_done(
+    host: "Host", manager: "Manager", verb: str, name: str, is_done: Callable[[Unit], bool]
+) -> None:
+    """Have systemd do something with a unit, wait until that has ended, and see that it had its effect.
+
+    Args:
+        host: runs journalctl.
+        manager: the systemd.
+        verb: one of `MEMBERS`.
+        name: the full name of the unit.
+        is_done: whether the unit is as it should be now.
+
+    Raises:
+        ChildProcessError: it is not; with the result of the job and the last lines of the unit's journal.
+        Refused, OSError: as of the methods of `manager`.
+
+    """
+    result = await manager.job(MEMBERS[verb], name)
+    unit = await manager.unit(name)
+    if result in ("done", "") and is_done(unit):
+        return
+    found = await manager.properties(unit)
+    why = f"systemd could not {verb} {unit.name}, {_reason(unit, found, result)}"
+    raise ChildProcessError(why + await journal(host, manager, unit.name))
+
+
+async def journal(host: "Host", manager: "Manager", name: str) -> str:
+    """Return the last lines of the journal about a unit, each on a line of its own; empty if there are none."""
+    which = "--user-unit" if manager.is_user else "--unit"
+    argv = ["journalctl", f"{which}={name}", f"--lines={LINES}", "--output=cat", "--quiet"]
+    try:
+        done = await host.processes.run(
+            [*argv, "--no-pager"], timeout=PATIENCE, limit=8192, env={"LC_ALL": "C"}
+        )
+    except OSError:  # the journal is a help, and not there on every machine
+        return ""
+    return "".join(f"\n  {line}" for line in done.stdout.splitlines())
+
+
+def _reason(unit: Unit, found: Mapping[str, Any], result: str) -> str:
+    """Return what became of a job and of the unit."""
+    words = [] if result in ("done", "") else [f"its job ended with {result!r}"]
+    words.append(f"it is {unit.active_state} ({unit.sub_state})")
+    if found.get("Result", "success") != "success":
+        status = found.get("ExecMainStatus", 0)
+        words.append(f"result {found['Result']!r}" + (f", status {status}" if status else ""))
+    if unit.load_state not in ("loaded", "masked"):
+        words.append(f"its file is {unit.load_state}: {found.get('LoadError', ('', ''))[1]}")
+    return ", ".join(words)
