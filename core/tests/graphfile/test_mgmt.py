@@ -86,6 +86,18 @@ def test_a_folder_and_a_name_in_it_are_one_path(params: str, path: str, load: Lo
     assert file.path == path
 
 
+def test_params_with_another_name_here_are_renamed() -> None:
+    text = "resources: {user: [{name: ann, allowduplicateuid: true}], line: [{name: l, file: /x, content: y}]}"
+    assert graphfile.convert(text, "old.yaml") == (
+        "resources:\n"
+        "  user ann:\n"
+        "    allow_duplicate_uid: true\n"
+        "  line l:\n"
+        "    path: /x\n"
+        "    line: y\n"
+    )
+
+
 def test_a_number_is_taken_as_it_is_written_where_text_is_wanted(load: Load) -> None:
     graph = load("resources:\n  file:\n  - {name: 1.10, mode: 755, content: 0x1F, owner: 1000}\n")
     file: Any = graph.resources["file 1.10"]
@@ -132,7 +144,7 @@ def test_an_old_file_becomes_a_new_one() -> None:
         "      retry: -1\n"
         "      delay: 0.5\n"
         "      burst: 0\n"
-            "      autoedge: true\n"
+        "      autoedge: true\n"
         "  noop noop1:\n"
         "    require: file file1\n"
         "  exec exec1:\n"

@@ -54,10 +54,18 @@ _KINDS = {
         "recurse force purge symlink",
         "fragments",
     ),
+    "hostname": _kind("hostname pretty_hostname static_hostname transient_hostname"),
     "noop": _kind("", "comment"),
     "password": _kind(flags="saved check_recovery", other="length"),
     "svc": _kind("state startup", flags="session"),
     "timer": _kind(other="interval"),
+}
+_RENAMED = {
+    "line": {"file": "path", "content": "line"},
+    "mount": {"freq": "dump"},
+    "ssh:authorized_key": {"file": "target"},
+    "user": {"allowduplicateuid": "allow_duplicate_uid"},
+    "value": {"any": "value"},
 }
 _COMMANDS = {"ifcmd": "onlyif", "nifcmd": "unless", "watchcmd": "watchcmd", "donecmd": "donecmd"}
 _HOW = frozenset(  # of each command: where it runs, and what reads it
@@ -82,7 +90,8 @@ def params_of(source: Source, kind: str, item: Map, warn: Warn) -> Map:
         if known and not known.has(key):
             warn(key_at, f"{kind} has no param {key!r}, it is ignored, as mgmt does")
         else:
-            params.put(key, _taken(source, known, key, value, at), key_at, at)
+            name = _RENAMED.get(kind, {}).get(key, key)
+            params.put(name, _taken(source, known, key, value, at), key_at, at)
     if kind == "exec":
         return _commands(params)
     return _path(params, item["name"]) if kind == "file" else params

@@ -29,7 +29,7 @@ class Line(Resource):
     line: the whole line, without its end, exactly. Left out: block or match says what is meant.
     block: lines that stand together between two markers, "# BEGIN setpoint NAME" and "# END setpoint NAME"; empty is a
         block without lines. With state absent its text does not matter. Left out: none.
-    state: present or absent. Absent takes away every line that is equal to line or that match is found in, or the block
+    state: exists or absent. Absent takes away every line that is equal to line or that match is found in, or the block
         with its markers.
     match: a regular expression of Python, searched in each line; what it is found in is replaced by line. It has to fit
         line itself, unless which is all, or each run would replace one more. Left out: nothing is replaced.
@@ -50,7 +50,7 @@ class Line(Resource):
     path: Annotated[str, REWATCH]
     line: str | None = None
     block: str | None = None
-    state: Literal["present", "absent"] = "present"
+    state: Literal["exists", "absent"] = "exists"
     match: str | None = None
     which: Literal["first", "last", "all"] = "last"
     insert_after: str = ""
@@ -64,7 +64,7 @@ class Line(Resource):
 
     def provides(self) -> Iterable[Thing]:
         """Return the file, if this one makes it."""
-        return (Thing("path", self.path),) if self.create and self.state == "present" else ()
+        return (Thing("path", self.path),) if self.create and self.state == "exists" else ()
 
     def needs(self) -> Iterable[Need]:
         """Return its file, and the directory that it is in."""

@@ -62,17 +62,24 @@ def _of_absence(line: "Line", text: Text) -> "Line | None":
 
 
 def _replace(this: "Line", /, **params: str | None) -> "Line":
-    return msgspec.structs.replace(this, **{"state": "present", **params})
+    return msgspec.structs.replace(this, **{"state": "exists", **params})
 
 
 def _position(text: Text, start: int, stop: int) -> dict[str, str]:
-    """Return the params that say where the lines from `start` to before `stop` are."""
-    free = text.free()
-    if start - 1 in free:
-        return {"insert_after": _exactly(text.rows[start - 1].text), "insert_before": ""}
-    if stop in free:
-        return {"insert_after": "", "insert_before": _exactly(text.rows[stop].text)}
-    return {"insert_after": "start" if start == 0 else "", "insert_before": ""}
+    """Return the params that say where the lines from `start` to before `stop` are.
+
+    A line beside them says it, if that stands there alone or is the one that would be found; where equal lines stand on
+    both sides, such as empty ones, it is one of those.
+    """
+    free = sorted({*text.free()} - {*range(start, stop)})
+    if start == 0 or stop == len(text.rows):
+        return {"insert_after": "start" if start == 0 else "end", "insert_before": ""}
+    above, below = text.rows[start - 1].text, text.rows[stop].text
+    if [at for at in free if text.rows[at].text == above][-1:] == [start - 1]:
+        return {"insert_after": _exactly(above), "insert_before": ""}
+    if [at for at in free if text.rows[at].text == below][:1] == [stop]:
+        return {"insert_after": "", "insert_before": _exactly(below)}
+    return {"insert_after": _exactly(above), "insert_before": ""}
 
 
 def _exactly(text: str) -> str:

@@ -36,7 +36,7 @@ def _validate_aim(line: "Line") -> None:
         for param in ("line", "match"):
             if getattr(line, param) is not None:
                 raise ParamError(param, "does not go with block", "declare a resource for each")
-    elif line.state == "present" and line.line is None:
+    elif line.state == "exists" and line.line is None:
         raise ParamError("line", "must be given, or block", "write the line that is to be there")
     elif line.line is None and line.match is None:
         raise ParamError("line", "must be given, or match or block", "write what is to go")
@@ -61,7 +61,7 @@ def _validate_match(line: "Line") -> None:
     """See that the line itself is found by match, or each run would replace one more."""
     if not isinstance(line.line, str) or not isinstance(line.match, str):
         return
-    if line.state == "present" and line.which != "all" and not re.search(line.match, line.line):
+    if line.state == "exists" and line.which != "all" and not re.search(line.match, line.line):
         rule = f"must fit the line itself too, {line.match!r} does not fit {line.line!r}"
         cure = "or each run would replace one more line; widen it, as ^#?Port, or set which: all"
         raise ParamError("match", rule, cure)

@@ -31,12 +31,12 @@ class Sysctl(Resource):
     name: the key: net.ipv4.ip_forward or net/ipv4/ip_forward. A dot within a part, as in the name of an interface, is
         written as a slash if dots separate, and as itself if slashes do: net.ipv4.conf.eth0/100.forwarding.
     value: what it is to be, a number or text; a run of blanks counts as one, and numbers are compared as numbers. It
-        must be given if state is present.
+        must be given unless state is absent.
     runtime: have the kernel use it now. False: the running kernel is left alone.
     persist: write it into a file that is read at boot. False: files are left alone.
     path: that file, absolute; of one that holds other lines only that of this key is touched. Empty: a file of its own,
         /etc/sysctl.d/99-setpoint-KEY.conf.
-    state: present or absent. Absent takes it out of the file; the kernel gets value then, if there is one, and else
+    state: exists or absent. Absent takes it out of the file; the kernel gets value then, if there is one, and else
         keeps what it has, as nobody knows what it had before.
     optional: that the kernel does not have the key, because a module is not loaded or the hardware is not there, is no
         error, neither now nor at boot. False: it is.
@@ -48,7 +48,7 @@ class Sysctl(Resource):
     runtime: Annotated[bool, REWATCH] = True
     persist: Annotated[bool, REWATCH] = True
     path: Annotated[str, REWATCH] = ""
-    state: Literal["present", "absent"] = "present"
+    state: Literal["exists", "absent"] = "exists"
     optional: bool = False
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Sysctl(Resource):
                 f"must be a key, not {self.name!r}",
                 "write it as sysctl -a does, one resource for each",
             )
-        if self.state == "present" and self.value is None:
+        if self.state == "exists" and self.value is None:
             raise ParamError("value", "must be given", "or write state: absent")
         if isinstance(self.value, str) and ("\n" in self.value or "\0" in self.value):
             raise ParamError("value", f"must be one line, not {self.value!r}")
@@ -79,7 +79,7 @@ class Sysctl(Resource):
 
     def provides(self) -> Iterable[Thing]:
         """Return the file that it writes."""
-        return (Thing("path", self.file),) if self.persist and self.state == "present" else ()
+        return (Thing("path", self.file),) if self.persist and self.state == "exists" else ()
 
     def needs(self) -> Iterable[Need]:
         """Return the directory of its file, and that file if it is shared."""
@@ -122,7 +122,7 @@ class Sysctl(Resource):
         kept = find(read(self.host.files, self.file), self.key) if self.persist else None
         runtime = self.runtime and self.value is not None
         value = kept.value if kept else kernel.read(self.key) if runtime else None
-        state = "present" if kept or not self.persist else "absent"
+        state = "exists" if kept or not self.persist else "absent"
         return msgspec.structs.replace(self, value=value, runtime=runtime, state=state)
 
     def _runtime_differences(self) -> Iterator[Change]:
