@@ -12,6 +12,7 @@ import pytest
 
 from setpoint.testing.http import http_server, https_server
 from setpoint.testing.namespaces import private
+from setpoint.testing.packages import apt_repository
 from setpoint.testing.systemd import inside_systemd, systemd, systemd_udev
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from setpoint.testing.lives import Crash
 
 __all__ = [
+    "apt_repository",
     "crash",
     "engine",
     "host",
