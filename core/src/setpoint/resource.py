@@ -108,7 +108,10 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What this instance remembers between calls; neither compared nor shown nor kept on disk."""
+        """What this instance remembers between calls; neither compared nor shown nor kept on disk.
+
+        It is forgotten when a param has changed; what is under "watched", for a watch that goes on, is not.
+        """
         return self.__dict__
 
     @property
@@ -217,7 +220,13 @@ class Fact(msgspec.Struct, metaclass=_Declarative, kw_only=False):
         return f"{self.kind} {self.name}".rstrip()
 
     async def watch(self) -> AsyncIterator[Any]:
-        """Yield the value when watching has begun, then each time it may have changed."""
+        """Yield the value when watching has begun, then each time it may have changed.
+
+        Raises:
+            OSError: it cannot be known now; who follows it begins anew after a while.
+            Refused: it cannot be known here, whatever the number of tries.
+
+        """
         raise NotImplementedError
         yield
 

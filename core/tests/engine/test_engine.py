@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from setpoint import Meta, Refused, SetpointError
+from setpoint import Meta, Refused, Resource, Secret, SetpointError
 from setpoint.engine.events import (
     Blocked,
     Changed,
@@ -307,6 +307,19 @@ async def test_a_secret_is_hidden_wherever_it_travels(lab):
     assert result.failed == {"cell b": "cannot write (secret)"}
     for path in lab.state.rglob("*"):
         assert path.is_dir() or b"hidden-x" not in path.read_bytes()
+
+
+async def test_a_secret_within_a_map_is_hidden(lab):
+    class Asking(Resource):
+        kind = "asking"
+        headers: dict[str, Secret[str]]
+
+        def check(self):
+            raise OSError(f"it says {self.headers['token'].reveal()}")
+
+    lab.plugins.add(Asking)
+    result = await lab.converge(lab.graph(Asking("a", headers={"token": Secret("canary")})))
+    assert result.failed == {"asking a": "it says (secret)"}
 
 
 async def test_a_value_that_differs_makes_the_receiver_run_again(lab):

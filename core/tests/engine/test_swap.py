@@ -178,3 +178,13 @@ async def test_a_thousand_swaps_leave_nothing_behind(lab):
         assert len(run._parts.vertices.resource) <= 10
         assert len(lab.machine.watchers) == 3
         assert len(asyncio.all_tasks()) < 70
+
+
+async def test_only_what_is_for_the_watch_is_remembered_over_other_params(lab):
+    cell = lab.cell("a", value=1)
+    async with lab.kept(lab.graph(cell)) as kept:
+        cell.memory.update(watched="for the watch", found="with other params")
+        kept.engine.swap(lab.graph(lab.cell("a", value=2)))
+        await kept.told(Changed, "cell a")
+    assert cell.memory.get("watched") == "for the watch"
+    assert "found" not in cell.memory

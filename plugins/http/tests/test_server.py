@@ -13,7 +13,7 @@ import pytest
 from setpoint import Meta, ParamError, Refused
 from setpoint.engine.events import Changed, Converged
 from setpoint.host import Host
-from setpoint.testing import Engines, ResourceSuite
+from setpoint.testing import Engines, Kept, ResourceSuite
 from setpoint_http import Http, HttpFile, HttpServer
 from setpoint_http.table import Table
 
@@ -95,7 +95,7 @@ class TestHttpFile(ResourceSuite):
         """Have somebody ask for it, and it is taken away."""
         table = resource.host.shared(Table)
         if offer := table.at("www", "/text"):
-            table.withdraw("www", offer)
+            table.withdraw(offer.owner)
             if offer.news:
                 offer.news()
 
@@ -219,7 +219,7 @@ ATTACKS = [
     "/d/..;/secret", "/d/..;x/secret", "/d/..%00/secret", "/d/in%00", "/d/in%00.html", "/d/%00", "/d/..%0d%0a/secret",
     "/d/../secret%00.txt", "/d/ ../secret", "/d/..%20/secret", "/d/~root", "/d/$HOME", "/d/out", "/d/out-absolute",
     "/d/away/secret", "/d/away", "/d/parent/secret", "/d/loop", "/d/in/..", "/d/in/../../secret", "/d/in/",
-    "/d/sub", "/d/sub/", "/d/pipe", "/d/.setpoint-1-1-0~", "/d/self/root/etc/passwd", "/d/%2fetc%2fpasswd",
+    "/d/sub", "/d/sub/", "/d/pipe", "/d/.setpoint-1-1-0~", "/d/self/environ", "/d/%2fetc%2fpasswd",
     "/d//etc/passwd", "/d/%2f/etc/passwd", "/dd/in", "/d/in?/../../secret/x/..", "/D/in", "/d/IN", "/d/%",
     "/d/%2", "/d/%zz", "/d/%u002e%u002e/secret", "file:///etc/passwd", "http://x/d/../secret", "http://x/../secret",
     "http://x/d/%2e%2e/secret", "*", "d/in", "/d/" + "a" * 300, "/d/" + "../" * 100 + "etc/passwd",
@@ -317,6 +317,29 @@ async def test_a_swap_stops_to_serve_what_is_gone_and_serves_what_is_new(host, a
         await wait(lambda: not table.servers)
         with pytest.raises(ConnectionRefusedError):
             await ask(url, "/new")
+
+
+async def test_changed_params_take_effect_and_what_is_watched_stays_so(host, ask, engine, wait):
+    edges = "http:server www -> http:file x"
+
+    def graph(location: str, grace: float):
+        file = HttpFile("x", server="www", location=location, content="x")
+        return engine.graph(HttpServer("www", grace=grace), file, edges=edges)
+
+    kept = Kept(engine.make(graph("/one", 1)))
+    await kept.told(Converged)
+    table = host.shared(Table)
+    url = table.servers["www"].url
+    kept.engine.swap(graph("/two", 2))
+    await kept.told(Changed, "http:file x")
+    assert (await ask(url, "/one")).status == 404
+    assert (await ask(url, "/two")).status == 200
+    assert table.of("http:file x")[1].news is not None
+    table.servers["www"]._socket.shutdown(socket.SHUT_RDWR)
+    await kept.told(Changed, "http:server www")
+    assert (await ask(url, "/two")).status == 200
+    await kept.end()
+    assert not table.servers
 
 
 async def test_it_moves_when_it_is_declared_elsewhere(server, ask):

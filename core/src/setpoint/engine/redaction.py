@@ -11,6 +11,7 @@ from setpoint.resource import Resource
 from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, takes_secrets
 
 NOTHING: frozenset[str] = frozenset()
+KEPT: tuple[str, ...] = ("tainted", "watched")  # in the memory of a resource whose params change
 
 
 class Redaction(Secrets):
@@ -20,8 +21,10 @@ class Redaction(Secrets):
         """Remember the secrets that are declared for `resource`."""
         for param in secret_params(type(resource)):
             value = getattr(resource, param)
-            if isinstance(value, Secret):
-                self.taint(resource, param, value)
+            within = value.values() if isinstance(value, dict) else (value,)
+            for secret in within:
+                if isinstance(secret, Secret):
+                    self.taint(resource, param, secret)
 
     def taint(self, resource: Resource, param: str, value: Any) -> None:
         """Remember that `param` of `resource` has the secret `value`, and hide what it differs in."""
@@ -30,11 +33,11 @@ class Redaction(Secrets):
         memory["tainted"] = memory.get("tainted", NOTHING) | {param}
 
     def forget_all_but_secrets(self, resource: Resource) -> None:
-        """Let `resource`, whose params have changed, remember no more than which are secret."""
-        tainted = resource.memory.get("tainted", NOTHING)
-        resource.memory.clear()
-        if tainted:
-            resource.memory["tainted"] = tainted
+        """Let `resource`, whose params have changed, remember no more than which are secret, and its watch."""
+        memory = resource.memory
+        kept = {key: memory[key] for key in KEPT if key in memory}
+        memory.clear()
+        memory.update(kept)
         self.declare(resource)
 
     def changes(self, resource: Resource, changes: list[Change]) -> tuple[Change, ...]:

@@ -57,7 +57,7 @@ class Access(msgspec.Struct, frozen=True):
     """
 
     home: str
-    headers: dict[str, str]
+    headers: dict[str, bytes]
     user: tuple[bytes, bytes] | None
     ca: str
     certificate: str | tuple[str, str] | None
@@ -67,17 +67,22 @@ class Access(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, http: "Http") -> "Access":
         """Return how `http` asks."""
-        headers = {name: str(reveal(value)) for name, value in http.headers.items()}
+        headers = {name: _encoded(value) for name, value in http.headers.items()}
         auth, user = str(reveal(http.auth)), None
         scheme, _, token = auth.partition(" ")
         if scheme.lower() == "bearer":
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = _encoded(f"Bearer {token}")
         elif auth:
             name, _, password = auth.partition(":")
             user = (name.encode(), password.encode())
         pair = (http.client_cert, http.client_key) if http.client_key else http.client_cert
         ca = http.ca or next(filter(os.path.exists, _bundles()), "")
         return cls(http.url, headers, user, ca, pair or None, http.proxy, http.timeout)
+
+
+def _encoded(value: object) -> bytes:
+    """Return the value of a header as it is sent."""
+    return str(reveal(value)).strip().encode()
 
 
 def _bundles() -> Iterator[str]:
@@ -136,7 +141,8 @@ class Client:
         )
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> "requests.Response":
-        access, given = self._access, dict(headers)
+        access = self._access
+        given: dict[str, str | bytes] = dict(headers)
         credentials: dict[str, Any] = {}
         if is_home(access.home, url):
             given = {**access.headers, **given}

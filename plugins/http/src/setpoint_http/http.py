@@ -135,7 +135,7 @@ class Http(Resource):
     @hookimpl
     def watch(self) -> Subscription:
         """Look again when the file changes, and, if that is wanted, when it is time to ask."""
-        aims = self.memory["aims"] = [Aimed(self.host.files.changes) for _ in range(2)]
+        aims = self.memory["watched"] = [Aimed(self.host.files.changes) for _ in range(2)]
         self._aim()
         return Many(*aims, *([Every(self.interval)] if self.interval else []))
 
@@ -185,7 +185,7 @@ class Http(Resource):
 
     def _aim(self) -> None:
         """Have the watch follow the file and its source, which may be received."""
-        for aim, path in zip(self.memory.get("aims", ()), (self.at, self._source), strict=False):
+        for aim, path in zip(self.memory.get("watched", ()), (self.at, self._source), strict=False):
             aim.aim(path)
 
     async def _fetch(self) -> None:

@@ -1,5 +1,6 @@
 """The `http:file` resource: params and verbs."""
 
+import asyncio
 import stat
 from collections.abc import Callable, Iterable
 from typing import Annotated
@@ -90,9 +91,7 @@ class HttpFile(Resource):
         if self.path:
             await self.host.in_thread(self._look)
         served = self._served
-        changes = []
-        if served is None:
-            changes.append(Change("location", None, self.at))
+        changes = [] if served else [Change("location", None, self.at)]
         before, after = served and served.text and served.text.digest, self._digest
         if before != after:
             changes.append(Change("content", before, after))
@@ -104,17 +103,15 @@ class HttpFile(Resource):
 
     async def apply(self, changes: list[Change]) -> None:
         """Serve it from now on, instead of what was served before."""
-        table, before = self.host.shared(Table), self._served
+        table = self.host.shared(Table)
         self._refuse_others(table)
-        text = Text.of(self.content) if self.content is not None else None
-        if before and before.text and text and before.text.digest == text.digest:
-            text = before.text  # it is as old as it was
-        offer = Offer(self.id, self.at, self.path, text, self.content_type)
-        if before:
+        offer = Offer(self.id, self.at, self.path, None, self.content_type)
+        offer.text = Text.of(self.content) if self.content is not None else None
+        offer.news = self.memory.get("watched")
+        if before := self._served:
             offer.asked = before.asked
-        self.withdraw()
-        offer.news = self.memory.get("news")
-        self.memory["offer"] = self.server, offer
+            if before.text and offer.text and before.text.digest == offer.text.digest:
+                offer.text = before.text  # it is as old as it was
         table.offer(self.server, offer)
 
     @hookimpl
@@ -125,22 +122,22 @@ class HttpFile(Resource):
             return None
         return self.Sends(url=server.url + _quoted(self.at), requests=served.asked)
 
-    def withdraw(self) -> None:
-        """Serve it no more."""
-        if "offer" in self.memory:
-            self.host.shared(Table).withdraw(*self.memory.pop("offer"))
-
     def follow(self, news: Callable[[], None] | None) -> None:
         """Call `news` from now on when somebody has asked for it; None calls nobody."""
-        self.memory["news"] = news
-        if "offer" in self.memory:
-            self.memory["offer"][1].news = news
+        self.memory["watched"] = news
+        if found := self.host.shared(Table).of(self.id):
+            found[1].news = news
+
+    def withdraw(self) -> None:
+        """Serve it no more, unless it is followed again."""
+        if self.memory.get("watched") is None:
+            self.host.shared(Table).withdraw(self.id)
 
     @property
     def _served(self) -> Offer | None:
         """What is served for this resource, where it is declared to be; None if that is not so."""
-        found = self.host.shared(Table).at(self.server, self.at)
-        return found if found and found.owner == self.id else None
+        server, offer = self.host.shared(Table).of(self.id) or ("", None)
+        return offer if offer and (server, offer.location) == (self.server, self.at) else None
 
     @property
     def _digest(self) -> str | None:
@@ -189,7 +186,7 @@ class Being(Subscription):
     def stop(self) -> None:
         """Serve it no more."""
         self._served.follow(None)
-        self._served.withdraw()
+        asyncio.get_running_loop().call_soon(self._served.withdraw)  # it may only begin anew
 
 
 def _quoted(location: str) -> str:

@@ -80,7 +80,7 @@ class HttpServer(Resource):
         paths = filter(None, (self.cert, self.key))
         files = Many(*map(self.host.files.changes, paths))
         files.start(news.set)
-        self.memory["news"] = news
+        self.memory["watched"] = news
         try:
             while True:
                 yield
@@ -89,7 +89,7 @@ class HttpServer(Resource):
         finally:
             files.stop()
             await asyncio.sleep(0)  # a watch that takes over has begun after this
-            if self.memory["news"] is news:  # else it is watched anew
+            if self.memory["watched"] is news:
                 await self._close()
 
     async def check(self) -> list[Change]:
@@ -114,8 +114,9 @@ class HttpServer(Resource):
         if running and running.certificate and certificate and not is_moved:
             running.show(certificate)
         else:
+            address = self._address
             await self._close()
-            await self._open(certificate)
+            await self._open(address, certificate)
 
     @hookimpl
     async def send(self) -> Sends | None:
@@ -132,7 +133,8 @@ class HttpServer(Resource):
     @property
     def _address(self) -> Address:
         """Where to listen: at the port that was taken before, if any will do."""
-        return Address(self.address, self.port or self.memory.get("port", 0))
+        running = self._running
+        return Address(self.address, self.port or (running.address.port if running else 0))
 
     def _fits(self, address: Address) -> bool:
         return address.host == self.address and self.port in (0, address.port)
@@ -141,19 +143,17 @@ class HttpServer(Resource):
         """Return what lies in the files now; None without TLS."""
         return Certificate.of(self.cert, self.key or self.cert) if self.cert else None
 
-    async def _open(self, certificate: Certificate | None) -> None:
+    async def _open(self, address: Address, certificate: Certificate | None) -> None:
         from setpoint_http.listener import Listener
 
         table = self.host.shared(Table)
         listener = Listener(self.name, table, self.host.files)
         try:
-            await listener.open(self._address, certificate)
+            await listener.open(address, certificate)
         except OSError as error:
-            self.memory.pop("port", None)  # if any will do, the next try takes another one
-            raise _explained(error, self._address) from None
+            raise _explained(error, address) from None
         table.servers[self.name] = listener
         listener.broke = self._look_again
-        self.memory["port"] = listener.address.port
 
     async def _close(self) -> None:
         listener = self.host.shared(Table).servers.pop(self.name, None)
@@ -161,8 +161,8 @@ class HttpServer(Resource):
             await listener.close(self.grace)
 
     def _look_again(self) -> None:
-        if "news" in self.memory:
-            self.memory["news"].set()
+        if "watched" in self.memory:
+            self.memory["watched"].set()
 
 
 def _is_address(text: str) -> bool:

@@ -75,18 +75,26 @@ class Table:
     def __init__(self, host: Host) -> None:
         self.servers: dict[str, Listener] = {}
         self._offers: dict[str, dict[str, Offer]] = {}
+        self._owned: dict[str, tuple[str, Offer]] = {}
+
+    def of(self, owner: str) -> tuple[str, Offer] | None:
+        """Return what is served for the resource `owner`, and by which server; None if nothing is."""
+        return self._owned.get(owner)
 
     def at(self, server: str, location: str) -> Offer | None:
         """Return what `server` has to serve at exactly this location."""
         return self._offers.get(server, {}).get(location)
 
     def offer(self, server: str, offer: Offer) -> None:
-        """Have `server` serve `offer`, now if it runs; another one at the same location goes."""
+        """Have `server` serve `offer`, now if it runs, instead of what it served for the same owner."""
+        self.withdraw(offer.owner)
+        self._owned[offer.owner] = server, offer
         self._offers.setdefault(server, {})[offer.location] = offer
 
-    def withdraw(self, server: str, offer: Offer) -> None:
-        """Serve `offer` no more, unless another one has taken its location."""
-        if self.at(server, offer.location) is offer:
+    def withdraw(self, owner: str) -> None:
+        """Serve for `owner` no more."""
+        if owner in self._owned:
+            server, offer = self._owned.pop(owner)
             del self._offers[server][offer.location]
 
     def find(self, server: str, location: str) -> tuple[Offer, str] | None:
