@@ -1,7 +1,7 @@
 """Packages for tests: a repository of apt that a test fills, for a machine on which nothing is installed yet.
 
     def test_it_brings_its_configuration(apt_repository):
-        apt_repository.add("demo", files={"etc/demo.conf": "port = 80\\n"}, postinst="touch /run/demo")
+        apt_repository.add("demo", files={"etc/demo.conf": "port=80"}, postinst="touch /run/demo")
         apt_repository.publish()
         subprocess.run(["apt-get", "install", "-y", "demo"], check=True)
 
@@ -51,7 +51,7 @@ class Repository:
         Args:
             name: of the package.
             version: as Debian writes versions.
-            fields: further lines of its control file, each with its end: "Depends: other\\n".
+            fields: further lines of its control file, each with its end of line.
             files: texts by path, without a slash in front. Those below etc are configuration files;
                 those that begin with "#!" can be executed.
             scripts: of the maintainer, for /bin/sh: `postinst="echo done"`.
@@ -115,6 +115,6 @@ def _digest(file: Path) -> str:
 
 @pytest.fixture
 def apt_repository(private: Callable[..., None]) -> Repository:
-    """Give this test apt and dpkg with nothing installed and an empty repository; /etc, /usr and /var become private."""
+    """Give this test an empty repository, and nothing installed; /etc, /usr and /var become private."""
     private("/etc", "/usr", "/var")
     return Repository()
