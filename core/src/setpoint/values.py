@@ -96,9 +96,20 @@ class Secrets:
         return self.text(shown) != shown
 
 
+class _Named(msgspec.StructMeta):
+    """Makes each subclass frozen, with fields that are given by name."""
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> type:
+        return super().__new__(
+            mcs, name, bases, namespace, **{"kw_only": True, "frozen": True, **options}
+        )
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Values(msgspec.Struct, frozen=True, kw_only=True):
-    """What a kind sends: subclass it as `Sends` in the kind, one typed field for each value."""
+class Values(msgspec.Struct, metaclass=_Named, frozen=True, kw_only=True):
+    """What a kind sends, or a fact tells: one typed field for each value, in any order."""
 
 
 class Ref(NamedTuple):

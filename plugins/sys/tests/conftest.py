@@ -1,7 +1,6 @@
 """Following a fact as its users do, and a host whose time is not ours."""
 
 import asyncio
-import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -45,11 +44,6 @@ class Values:
     async def close(self) -> None:
         """Follow no more."""
         await self._values.aclose()
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if os.geteuid() and item.get_closest_marker("root"):
-        pytest.skip("only root may do this")
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ asks for it, and so do the modules whose fixtures are handed on here. A fixture 
 test module comes before the one from here.
 """
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,17 @@ __all__ = [
     "systemd_udev",
     "virtual_clock",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark is for."""
+    config.addinivalue_line("markers", "root: needs to be root, and is skipped where we are not")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what only root may do."""
+    if os.geteuid() != 0 and item.get_closest_marker("root"):
+        pytest.skip("only root may do this")
 
 
 @pytest.fixture
