@@ -134,7 +134,7 @@ def test_imports_go_one_way(base, package, order):
 
 
 FORBIDDEN = re.compile(
-    r"/work/|\.\./shared|\bissue \d|\bsession \d|farm-(bench|studio)|/root/", re.IGNORECASE
+    r"/work/|\.\./shared|\bissue \d|\bsession \d|farm-(bench|studio)|/root/\.(pyenv|cache|local)", re.IGNORECASE
 )
 
 
