@@ -86,20 +86,20 @@ def test_a_directory_is_not_guarded_from_who_owns_the_one_above(tmp_path):
 def root(tmp_path):
     """A directory with something in it, and a secret beside it."""
     (tmp_path / "secret").write_text("")
-    (tmp_path / "root/sub").mkdir(parents=True)
-    (tmp_path / "root/sub/file").write_text("")
-    (tmp_path / "root/inward").symlink_to("sub/file")
-    (tmp_path / "root/outward").symlink_to("../secret")
-    (tmp_path / "root/away").symlink_to(tmp_path)
-    fd = os.open(tmp_path / "root", os.O_RDONLY)
+    (tmp_path / "top/sub").mkdir(parents=True)
+    (tmp_path / "top/sub/file").write_text("")
+    (tmp_path / "top/inward").symlink_to("sub/file")
+    (tmp_path / "top/outward").symlink_to("../secret")
+    (tmp_path / "top/away").symlink_to(tmp_path)
+    fd = os.open(tmp_path / "top", os.O_RDONLY)
     yield fd
     os.close(fd)
 
 
 @pytest.mark.parametrize("way", [open_beneath, _walk_beneath])
 def test_what_is_beneath_is_opened(root, tmp_path, way):
-    assert where(way(root, "sub/file")) == f"{tmp_path}/root/sub/file"
-    assert where(way(root, "sub")) == f"{tmp_path}/root/sub"
+    assert where(way(root, "sub/file")) == f"{tmp_path}/top/sub/file"
+    assert where(way(root, "sub")) == f"{tmp_path}/top/sub"
     with pytest.raises(FileNotFoundError, match="none"):
         way(root, "sub/none")
 
@@ -123,6 +123,6 @@ def test_nothing_leads_out(root, way, path):
 
 
 def test_a_link_beneath_is_followed_where_the_kernel_can_tell_where_it_leads(root, tmp_path):
-    assert where(open_beneath(root, "inward")) == f"{tmp_path}/root/sub/file"
+    assert where(open_beneath(root, "inward")) == f"{tmp_path}/top/sub/file"
     with pytest.raises(OSError, match="symbolic links"):
         _walk_beneath(root, "inward")

@@ -1,5 +1,6 @@
 """What has come so far of a download, in the state directory: a break, or a killed process, costs only the rest."""
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -132,6 +133,7 @@ class Partial:
         self.size = size
 
 
+@functools.cache
 def boot() -> str:
     """Return what tells this boot of the machine from others."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
