@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -69,9 +69,10 @@ async def repaired(resource: Svc) -> list[str]:
 
 class TestSvc(ResourceSuite):
     @pytest.fixture
-    def resource(self, host, inside) -> Svc:
+    def resource(self, host, inside) -> Iterator[Svc]:
         inside.unit("suite.service", SLEEPER)
-        return Svc("suite", state="running", startup="enabled", _host=host)
+        yield Svc("suite", state="running", startup="enabled", _host=host)
+        systemctl_now("disable", "--now", "suite.service")
 
     async def disturb(self, resource):
         await systemctl("stop", resource.unit)
