@@ -87,7 +87,8 @@ def _page(head: str, *sections: str) -> str:
 
 def _kind(name: str) -> str:
     found = reference(Plugins().kind(name), ours()[name])
-    parts = [f"## {name}\n\nFrom [{found['origin']}](../../plugins/{name}/README.md).\n"]
+    folder = name.partition(":")[0]
+    parts = [f"## {name}\n\nFrom [{found['origin']}](../../plugins/{folder}/README.md).\n"]
     parts += [f"{found['text']}\n", f"- **name**: {found['name']}\n"]
     if found["params"]:
         rows = [(p["name"], p["type"], _default(p), p["text"]) for p in found["params"]]

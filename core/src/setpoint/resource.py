@@ -34,8 +34,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sema: names of semaphores to hold while running: "name" lets one run at a time, "name:4" four.
     rewatch: begin the watch anew when the declaration changed.
     autoedge: take part in automatic edges.
-    reverse: put back what was there before, when it is declared no more.
     autogroup: where a kind does the work of several resources in one go, take part in that.
+    reverse: put back what was there before, when it is declared no more.
     """
 
     noop: bool = False
