@@ -35,6 +35,10 @@ resources:
     content: "#!/bin/sh"
   file /etc/setpoint-web/conf:
     content: port = 80
+  file /etc/setpoint-web/default:
+    state: absent
+  exec web-index:
+    mtimes: [/srv/index]
   exec deploy now:
     user: web
     cwd: /srv/web/site
@@ -55,6 +59,9 @@ file /srv/web/site/ -> file /srv/web/site/index.html (its parent directory)
 file /srv/index -> file /srv/web/site/index.html (its content comes from there)
 file /srv/ -> file /srv/index (its parent directory)
 pkg setpoint-web -> file /etc/setpoint-web/conf (the package that owns it)
+pkg setpoint-web -> file /etc/setpoint-web/default (the package that owns it)
+pkg setpoint-web -> line port (the package that owns its file)
+file /srv/index -> exec web-index (a file that it follows)
 file /usr/local/bin/deploy -> exec deploy now (a program that it runs)
 file /srv/web/site/ -> exec deploy now (where it runs)
 user web -> exec deploy now (the user it runs as)

@@ -258,7 +258,7 @@ def test_a_name_of_two_lines_marks_no_block():
         Line("a\nb", path="/etc/hosts", block="a")
 
 
-def test_it_waits_for_its_file_and_the_directory_of_that():
+def test_it_waits_for_its_file_and_what_that_comes_from():
     line = Line("it", path="/etc/a/b", line="x")
     assert line.provides() == ()
     assert Line("it", path="/etc/a/b", line="x", create=True).provides() == (
@@ -267,6 +267,7 @@ def test_it_waits_for_its_file_and_the_directory_of_that():
     assert line.needs() == (
         Need("path", "/etc/a/b", "the file it is in"),
         Need("directory", "/etc/a", "its parent directory", nearest=True),
+        Need("owned", "/etc/a/b", "the package that owns its file", nearest=True),
     )
 
 

@@ -276,6 +276,7 @@ async def test_what_is_installed_provides_what_it_owns(machine, repository, pkg)
     }
     repository.add("sp-a", files=files)
     repository.publish()
+    before = list(pkg("sp-a").provides())
     await pkg("sp-a").check_apply(apply=True)
     things = {tuple(thing) for thing in pkg("sp-a").provides()}
     assert things >= {
@@ -285,6 +286,7 @@ async def test_what_is_installed_provides_what_it_owns(machine, repository, pkg)
         ("owned", "/etc/sp-a"),
         ("owned", "/usr/bin/sp-run"),
     }
+    assert things >= {tuple(thing) for thing in before}  # edges stay as they were
     assert ("owned", "/etc") not in things
 
 

@@ -127,12 +127,13 @@ class Exec(Resource):
                     words.check(param, text)
 
     def needs(self) -> Iterable[Need]:
-        """Return what it waits for: the programs that it runs, where, and as whom."""
+        """Return what it waits for: the programs that it runs, the files it follows, where, and as whom."""
         lines = [self._argv(self._cmd, *self.args)] if isinstance(self._cmd, str) else []
         texts = (getattr(self, name) for name in COMMANDS)
         lines += [self._argv(text) for text in texts if isinstance(text, str)]
         programs = dict.fromkeys(line[0] for line in lines if line and line[0])
-        return relations.needed(programs, self.cwd, self.user, self.group)
+        files = (*self.mtimes, *self.watchfiles)
+        return relations.needed(programs, files, self.cwd, self.user, self.group)
 
     @hookimpl
     def watch(self) -> Subscription | AsyncIterator[None]:

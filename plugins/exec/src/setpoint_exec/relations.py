@@ -7,8 +7,12 @@ from setpoint import Need
 from setpoint.processes import PATH
 
 
-def needed(programs: Iterable[str], cwd: str, user: str, group: str) -> Iterator[Need]:
+def needed(
+    programs: Iterable[str], files: Iterable[str], cwd: str, user: str, group: str
+) -> Iterator[Need]:
     """Yield what a command waits for that runs `programs`, paths or words that are looked up in PATH."""
+    for path in files:
+        yield Need("path", os.path.normpath(path), "a file that it follows")
     for program in programs:
         for path in _candidates(program):
             yield Need("path", path, "a program that it runs")

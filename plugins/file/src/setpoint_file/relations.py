@@ -17,12 +17,12 @@ def provided(file: Any) -> tuple[Thing, ...]:
 
 def needed(file: Any) -> Iterator[Need]:
     """Yield what `file` waits for."""
+    path = file.at
+    yield Need("owned", path, "the package that owns it", nearest=True)
     if file.state == "absent":
         return
-    path = file.at
     parent = path.rpartition("/")[0] or "/"
     yield Need("directory", parent, "its parent directory", nearest=True)
-    yield Need("owned", path, "the package that owns it", nearest=True)
     if file.owner and isinstance(file.owner, str):
         yield Need("user", file.owner, "its owner")
     if file.group and isinstance(file.group, str):

@@ -67,10 +67,11 @@ class Line(Resource):
         return (Thing("path", self.path),) if self.create and self.state == "exists" else ()
 
     def needs(self) -> Iterable[Need]:
-        """Return its file, and the directory that it is in."""
+        """Return its file, the package that brings that, and the directory that it is in."""
         return (
             Need("path", self.path, "the file it is in"),
             Need("directory", os.path.dirname(self.path), "its parent directory", nearest=True),
+            Need("owned", self.path, "the package that owns its file", nearest=True),
         )
 
     @hookimpl

@@ -24,15 +24,12 @@ SHARED = frozenset(  # directories that many packages own, and none in particula
 
 
 def brings(name: str) -> Iterator[Thing]:
-    """Yield what the package `name` owns; if it is not installed, what such a package mostly brings."""
-    listed = _listed(name)
-    if listed:
-        yield from _things(listed)
-    else:
-        bare = name.partition(":")[0]
-        yield Thing("unit", f"{bare}.service")
-        for directory in LIKELY:
-            yield Thing("owned", f"{directory}/{bare}")
+    """Yield what such a package mostly brings, by itself or by what it depends on, and what it is known to own."""
+    bare = name.partition(":")[0]
+    yield Thing("unit", f"{bare}.service")
+    for directory in LIKELY:
+        yield Thing("owned", f"{directory}/{bare}")
+    yield from _things(_listed(name))
 
 
 def _listed(name: str) -> list[str]:
