@@ -5,6 +5,7 @@ Each reader gives out a bounded piece at a time, whatever a few bytes of input w
 
 import io
 import sys
+from collections.abc import Callable
 from typing import IO, Any, Protocol
 
 from setpoint import Refused
@@ -120,15 +121,15 @@ class Tape:
 
     Args:
         file: what is on it.
-        limit: bytes that it may have.
+        check: told how many bytes have passed; raises if that is too much.
 
     allowance: bytes that may still be read: headers come whole into memory, whatever size they claim.
     last: what was read last.
 
     """
 
-    def __init__(self, file: IO[bytes], limit: int) -> None:
-        self._file, self._limit = file, limit
+    def __init__(self, file: IO[bytes], check: Callable[[int], None]) -> None:
+        self._file, self._check = file, check
         self._at = 0
         self._behind = 0  # how far back `seek` has gone, within `_tail`
         self._tail = b""
@@ -177,10 +178,6 @@ class Tape:
     def _pass(self, size: int) -> bytes:
         piece = self._file.read(size)
         self._at += len(piece)
-        if self._at > self._limit:
-            raise Refused(
-                f"it must extract to {self._limit} bytes at most, it has more",
-                "see max_size and max_ratio",
-            )
+        self._check(self._at)
         self._tail = piece[-512:] if len(piece) >= 512 else (self._tail + piece)[-512:]
         return piece

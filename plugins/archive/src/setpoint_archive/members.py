@@ -33,9 +33,15 @@ class Member(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much may come out of an archive: bytes."""
+    """How much may come out of an archive, in bytes."""
 
     size: int
+
+    def check(self, size: int) -> None:
+        """Raise Refused if `size` is too much."""
+        if size > self.size:
+            rule = f"it must extract to {self.size} bytes at most, it has more"
+            raise Refused(rule, "see max_size and max_ratio")
 
 
 def members(file: IO[bytes], limits: Limits, wanted: Wanted, dropped: int) -> Iterator[Member]:
@@ -44,27 +50,23 @@ def members(file: IO[bytes], limits: Limits, wanted: Wanted, dropped: int) -> It
     Args:
         file: at its beginning.
         limits: what is too much.
-        wanted: which members; those that are not may be anything.
-        dropped: how many leading directories of names are dropped.
+        wanted: tells members that are; others may be anything.
+        dropped: how many leading directories names lose.
 
     Raises:
         Refused: it is no archive, is damaged, or is hostile.
 
     """
-    total = 0
-    tree = _Tree()
+    total, tree = 0, _Tree()
     for number, member in enumerate(_raw(file, limits, wanted)):
         if number >= MOST:
             raise Refused(f"an archive must have at most {MOST} members, this has more")
         made = _placed(member, dropped)
-        if made is None:
-            continue
-        total += made.size
-        if total > limits.size:
-            rule = f"it must extract to {limits.size} bytes at most, it has more"
-            raise Refused(rule, "see max_size and max_ratio")
-        tree.add(made)
-        yield made
+        if made is not None:
+            total += made.size
+            limits.check(total)
+            tree.add(made)
+            yield made
 
 
 class _Tree:

@@ -25,7 +25,7 @@ def untar(file: IO[bytes], beginning: bytes, limits: Limits, wanted: Wanted) -> 
         Refused: it is none, is damaged, or has something that is no file, directory or link.
 
     """
-    tape = Tape(decompressed(file, beginning), limits.size)
+    tape = Tape(decompressed(file, beginning), limits.check)
     with damage_told():
         tar = _opened(tape)
         for info in _headers(tar, tape):
