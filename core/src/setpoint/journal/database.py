@@ -30,8 +30,7 @@ CREATE INDEX debt_then ON debt ("then");
 
 CREATE TABLE sent (            -- the values that a resource sent last
     id      BLOB PRIMARY KEY,
-    clear   TEXT NOT NULL,     -- JSON, field to value
-    hidden  TEXT NOT NULL      -- JSON, field to salted hash: secrets
+    fields  TEXT NOT NULL      -- JSON, field to value; no secrets
 ) WITHOUT ROWID;
 
 CREATE TABLE outcome (         -- how a resource fared last; none if it always was in its state

@@ -29,7 +29,6 @@ from setpoint.paths import absolute
 if TYPE_CHECKING:
     import sqlite3
 
-    from setpoint.journal.sent import Sent
 
 log = logging.getLogger("setpoint.journal")
 
@@ -42,7 +41,7 @@ INSERT INTO debt VALUES (?, ?, ?, ?)
     ON CONFLICT (first, "then") DO UPDATE SET mark = max(mark, excluded.mark)
 """
 CLEAR = 'DELETE FROM debt WHERE first = ? AND "then" = ? AND mark <= ?'
-KEEP_SENT = "INSERT OR REPLACE INTO sent VALUES (?, ?, ?)"
+KEEP_SENT = "INSERT OR REPLACE INTO sent VALUES (?, ?)"
 FORGET = (
     "DELETE FROM intent WHERE id = ?",
     'DELETE FROM debt WHERE "then" = ?',
@@ -74,7 +73,7 @@ class Journal:
         self._writer: Writer | None = None
         self._debts: set[Debt] = set()
         self._intents: set[str] = set()
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, dict[str, Any]] = {}
         self._tally = Tally(set(), clock)
         self._marks = itertools.count(1)
 
@@ -127,11 +126,7 @@ class Journal:
 
     def sent(self) -> dict[str, dict[str, Any]]:
         """Return what resources sent in a former process, id to field to value, without secrets."""
-        return {resource: dict(sent.clear) for resource, sent in self._sent.items()}
-
-    def was_sent(self, resource: str, field: str, value: Any) -> bool:
-        """Whether `resource` sent `value` as `field` in a former process; knows secrets too."""
-        return resource in self._sent and self._sent[resource].has(field, value)
+        return {resource: dict(sent) for resource, sent in self._sent.items()}
 
     async def intend(self, ids: Sequence[str]) -> None:
         """Return when it is on disk that `ids` are about to change something.
@@ -189,15 +184,15 @@ class Journal:
         self._put("clear", (CLEAR, [(as_bytes(d.first), as_bytes(d.then), until) for d in debts]))
 
     def keep_sent(self, resource: str, values: Mapping[str, Any]) -> None:
-        """Keep `values`, field to value, as all that `resource` sends; of a Secret only a hash.
+        """Keep `values`, field to value, as all that `resource` sends, but for secrets.
 
         Raises:
             TypeError: a value is not one that JSON has.
 
         """
-        from setpoint.journal.sent import as_row
+        from setpoint.journal.sent import as_json
 
-        self._put("sent", (KEEP_SENT, [(as_bytes(resource), *as_row(values))]))
+        self._put("sent", (KEEP_SENT, [(as_bytes(resource), as_json(values))]))
 
     def outcome(self, resource: str, state: str, detail: str = "") -> None:
         """Note how `resource` fared, for people; costs nothing if it was and is in its state.
@@ -285,13 +280,13 @@ def _rows(ids: Iterable[str]) -> list[tuple[bytes]]:
     return [(as_bytes(resource),) for resource in ids]
 
 
-def _read_sent(database: "sqlite3.Connection") -> "dict[str, Sent]":
-    rows = database.execute("SELECT id, clear, hidden FROM sent").fetchall()
+def _read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
+    rows = database.execute("SELECT id, fields FROM sent").fetchall()
     if not rows:
         return {}
-    from setpoint.journal.sent import from_row  # with json and hashlib 5 ms
+    from setpoint.journal.sent import from_json
 
-    return {as_text(resource): from_row(*texts) for resource, *texts in rows}
+    return {as_text(resource): from_json(text) for resource, text in rows}
 
 
 def _read_troubled(database: "sqlite3.Connection") -> set[str]:
