@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,9 +35,16 @@ BROKEN = """
 Make = Callable[..., Svc]
 
 
+@pytest.fixture(scope="module")
+def session(systemd: Systemd) -> Systemd:
+    systemd.session()
+    return systemd
+
+
 @pytest.fixture(autouse=True)
-def inside(inside_systemd: Systemd) -> Systemd:
-    return inside_systemd
+def inside(session: Systemd) -> Iterator[Systemd]:
+    with session.inside():
+        yield session
 
 
 @pytest.fixture
@@ -374,6 +382,40 @@ def test_a_name_that_no_unit_can_have_is_refused(name):
 def test_what_is_masked_cannot_run():
     with pytest.raises(ParamError, match="state must not be 'running' with startup 'masked'"):
         Svc("any", state="running", startup="masked")
+
+
+# The systemd of a user.
+
+
+@pytest.fixture
+def units(inside: Systemd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of the unit files of root's session."""
+    monkeypatch.setenv("HOME", "/root")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/0")  # for systemctl
+    units = Path("/root/.config/systemd/user")
+    units.mkdir(parents=True, exist_ok=True)
+    return units
+
+
+async def test_a_unit_of_the_session_is_kept(make, units, engine):
+    (units / "mine.service").write_text("\n".join(map(str.strip, SLEEPER.splitlines())))
+    mine = make("mine", state="running", startup="enabled", session=True)
+    async with engine.keeping(mine) as kept:
+        await systemctl("--user", "stop", "mine")
+        await kept.told(Changed)
+        await kept.told(Converged)
+        (units / "mine.service").write_text("[Service]\nExecStart=/bin/sleep 2000\n")
+        await kept.told(Changed)
+    assert await systemctl("--user", "is-active", "mine") == "active"
+    assert await systemctl("is-active", "mine") == "inactive"
+    with pytest.raises(Refused, match=r"did you mean 'mine\.service'"):
+        await repaired(make("mone", state="running", session=True))
+
+
+async def test_a_start_in_the_session_that_fails_says_why(make, units):
+    (units / "broken.service").write_text("\n".join(map(str.strip, BROKEN.splitlines())))
+    with pytest.raises(OSError, match="no database"):
+        await repaired(make("broken", state="running", session=True))
 
 
 # What it is to others.

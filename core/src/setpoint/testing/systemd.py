@@ -71,6 +71,13 @@ class Systemd:
         path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n")
         return path
 
+    def session(self, user: int = 0) -> None:
+        """Start the systemd of a user, with a bus at its usual place, /run/user/N/bus. Not from `inside`.
+
+        Needs the package `dbus-user-session`.
+        """
+        self.run(["systemctl", "start", f"user@{user}.service"])
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Have this thread, and those that it starts, see its files, host name and network.
@@ -203,21 +210,19 @@ def wait_until_booted(pid: int, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.01)
 
 
-def skip_without_systemd() -> None:
-    """Skip a test, with the reason, where it cannot have a systemd."""
+def skip_without(**programs: str) -> None:
+    """Skip a test, with the reason, where it cannot have a systemd: `programs` by package."""
     if os.geteuid():
         pytest.skip("needs root: a systemd of its own")
-    missing = [
-        name for name in (booting.SYSTEMD, "/usr/bin/dbus-daemon") if not os.path.exists(name)
-    ]
+    missing = [package for package, program in programs.items() if not os.path.exists(program)]
     if missing:
-        pytest.skip(f"needs {' and '.join(missing)}: apt install systemd dbus")
+        pytest.skip(f"needs what is not installed: apt install {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")
 def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
     """A booted systemd, the same one for all tests."""
-    skip_without_systemd()
+    skip_without(systemd=booting.SYSTEMD, dbus="/usr/bin/dbus-daemon")
     with booted(tmp_path_factory.mktemp("systemd"), tmp_path_factory.getbasetemp()) as one:
         yield one
 
@@ -225,7 +230,8 @@ def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
 @pytest.fixture(scope="session")
 def systemd_udev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
     """A booted systemd with udevd, the same one for all tests; `udevadm trigger` is not called."""
-    skip_without_systemd()
+    udevd = "/usr/lib/systemd/systemd-udevd"
+    skip_without(systemd=booting.SYSTEMD, dbus="/usr/bin/dbus-daemon", udev=udevd)
     with booted(tmp_path_factory.mktemp("udev"), tmp_path_factory.getbasetemp(), udev=True) as one:
         one.run(["systemctl", "start", "systemd-udevd.service"])
         yield one
