@@ -9,7 +9,7 @@ import pytest
 
 from setpoint.host import Host
 from setpoint.testing.packages import Repository
-from setpoint_pkg import Pkg
+from setpoint_pkg import Pkg, backend
 
 
 class Machine:
@@ -46,8 +46,12 @@ def repository(apt_repository: Repository) -> Repository:
 
 
 @pytest.fixture
-def machine(apt_repository: Repository) -> Machine:
-    """Return the machine that has the repository; nothing is installed there as far as dpkg knows."""
+def machine(apt_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return the machine that has the repository; nothing is installed there as far as dpkg knows.
+
+    A package does not wait for others, of which most tests have none.
+    """
+    monkeypatch.setattr(backend, "GATHERING", 0.01)
     return Machine()
 
 

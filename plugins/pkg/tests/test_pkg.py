@@ -8,8 +8,9 @@ import pytest
 
 from setpoint import ParamError, Refused
 from setpoint.testing import ResourceSuite
-from setpoint_pkg import Pkg
+from setpoint_pkg import Pkg, backend
 
+GATHERING = backend.GATHERING
 pytestmark = pytest.mark.root
 
 
@@ -138,7 +139,8 @@ async def test_what_is_recommended_comes_or_not(machine, repository, pkg):
 # Together.
 
 
-async def test_thirty_packages_are_one_transaction(machine, repository, engine):
+async def test_thirty_packages_are_one_transaction(machine, repository, engine, monkeypatch):
+    monkeypatch.setattr(backend, "GATHERING", GATHERING)
     names = [f"sp-{number}" for number in range(30)]
     for name in names:
         repository.add(name)
@@ -150,7 +152,8 @@ async def test_thirty_packages_are_one_transaction(machine, repository, engine):
     assert len(machine.transactions) == 1
 
 
-async def test_some_go_while_others_come(machine, repository, engine):
+async def test_some_go_while_others_come(machine, repository, engine, monkeypatch):
+    monkeypatch.setattr(backend, "GATHERING", GATHERING)
     repository.add("sp-old")
     repository.add("sp-new", fields="Conflicts: sp-old\n")
     repository.publish()

@@ -30,13 +30,17 @@ GRACE = 60.0  # seconds: on SIGINT apt-get lets dpkg finish the package it is at
 Say = Callable[[str], None]
 
 
+def ignore(line: str) -> None:
+    """Tell nobody."""
+
+
 class Commands:
     """Runs apt-get, apt-cache, apt-mark and dpkg."""
 
     def __init__(self, host: "Host") -> None:
         self._processes = host.processes
 
-    async def apt_get(self, *words: str, say: Say) -> Completed:
+    async def apt_get(self, *words: str, say: Say = ignore) -> Completed:
         """Run apt-get with `words`, and hand each line it says to `say`; return how it ended."""
         return await self.run(APT, *OPTIONS, *words, say=say)
 

@@ -41,7 +41,7 @@ class Lists:
         self._tried = self._clock.monotonic()
         await wait_until_free(tell)
         tell("refreshes the lists of packages")
-        done = await self._commands.apt_get("-o=APT::Update::Error-Mode=any", "update", say=tell)
+        done = await self._commands.apt_get("-o=APT::Update::Error-Mode=any", "update")
         if done.code == 0:
             os.utime(LISTS)  # apt leaves the time as it is if nothing was new
             return

@@ -187,7 +187,9 @@ class Transaction:
             wish.tell(text)
 
     def _say(self, line: str) -> None:
-        """Tell a line of a command to those it is about."""
+        """Tell a line of a command to those it is about; not those that only list names."""
+        if line.startswith(" "):
+            return
         words = set(line.replace(":", " ").split())
         for wish in self._wishes:
             if wish.name.partition(":")[0] in words:
