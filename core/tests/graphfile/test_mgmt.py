@@ -87,7 +87,8 @@ def test_a_folder_and_a_name_in_it_are_one_path(params: str, path: str, load: Lo
 
 
 def test_params_with_another_name_here_are_renamed() -> None:
-    text = "resources: {user: [{name: ann, allowduplicateuid: true}], line: [{name: l, file: /x, content: y}]}"
+    text = "resources: {user: [{name: ann, allowduplicateuid: true}], line: [{name: l, file: /x, content: y}], "
+    text += "pkg: [{name: p, state: uninstalled}]}"
     assert graphfile.convert(text, "old.yaml") == (
         "resources:\n"
         "  user ann:\n"
@@ -95,6 +96,8 @@ def test_params_with_another_name_here_are_renamed() -> None:
         "  line l:\n"
         "    path: /x\n"
         "    line: y\n"
+        "  pkg p:\n"
+        "    state: absent\n"
     )
 
 

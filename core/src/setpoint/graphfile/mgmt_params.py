@@ -98,6 +98,8 @@ def params_of(source: Source, kind: str, item: Map, warn: Warn) -> Map:
 
 
 def _taken(source: Source, known: _Kind | None, key: str, value: Any, at: int) -> Any:
+    if value == "uninstalled":  # of a package
+        return "absent"
     if known is None:
         return value
     if key in known.flags:
