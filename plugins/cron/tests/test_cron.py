@@ -76,7 +76,7 @@ class TestCron(ResourceSuite):
         await asyncio.to_thread(self.take_away)
 
     def take_away(self):
-        systemctl_now("disable", "--now", "suite.timer")
+        systemctl_now("disable", "--now", "--no-reload", "suite.timer")
         for name in ("suite.timer", "suite.service"):
             (UNITS / name).unlink(missing_ok=True)
         systemctl_now("daemon-reload")

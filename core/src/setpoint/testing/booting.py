@@ -17,18 +17,11 @@ import os
 import signal
 import sys
 
-RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, RECURSIVE, PRIVATE = (
-    1,
-    2,
-    4,
-    8,
-    32,
-    4096,
-    16384,
-    1 << 18,
-)
-FS, MOUNT, CGROUP, UTS, IPC, PID, NET = 0x200, 0x20000, 1 << 25, 1 << 26, 1 << 27, 1 << 29, 1 << 30
-DETACH, PR_SET_PDEATHSIG = 2, 1
+RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8  # mount(2)
+REMOUNT, BIND, RECURSIVE, PRIVATE = 1 << 5, 1 << 12, 1 << 14, 1 << 18
+FS, MOUNT, CGROUP, UTS = 1 << 9, 1 << 17, 1 << 25, 1 << 26  # unshare(2)
+IPC, PID, NET = 1 << 27, 1 << 29, 1 << 30
+DETACH, PR_SET_PDEATHSIG = 2, 1  # umount2(2), prctl(2)
 SYSTEMD = "/usr/lib/systemd/systemd"
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 MASKED = """
@@ -41,6 +34,8 @@ MASKED = """
     dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount
     sys-fs-fuse-connections.mount getty@.service serial-getty@.service console-getty.service
 """
+# What is enabled on this machine, and programs that make units of its disks and init scripts, at each reload.
+EMPTY = ("/etc/systemd/system", "/etc/systemd/user", "/usr/lib/systemd/system-generators")
 UNITS = {
     "default.target": """
         [Unit]

@@ -39,7 +39,7 @@ class Starts:
         why = ""
         if unit.active_state == "inactive":
             why = await _why_it_ends(manager, unit)
-        elif unit.active_state == "activating" and unit.type == "service":
+        elif unit.sub_state.startswith("auto-restart"):
             count = await manager.property(unit.name, "NRestarts", "Service")
             if count >= RESTARTS:
                 why = f"it crashes again and again, systemd has restarted it {count} times"
