@@ -346,6 +346,15 @@ async def test_an_unknown_unit_is_named_with_the_nearest_one(make, inside):
         await repaired(make("ngnix", state="running"))
 
 
+async def test_a_dry_run_bears_a_unit_that_something_else_will_bring(make):
+    later = make("later", state="stopped", startup="enabled")
+    changes = await later.check_apply(apply=False)
+    assert [str(change) for change in changes] == [
+        "startup: None -> 'enabled'",
+        "state: None -> 'stopped'",
+    ]
+
+
 async def test_without_systemd_there_is_one_clear_error(make, monkeypatch):
     monkeypatch.setattr("setpoint.dbus.manager.BOOTED", "/none")
     result = make("any", state="running", startup="enabled")

@@ -160,11 +160,11 @@ class Cron(Resource):
             return
         wanted = {change.attribute for change in changes}
         await self.host.in_thread(self._write_files, wanted)
-        if wanted & {*self._names, "daemon_reload"}:
-            await self._manager.reload()
-        if "startup" in wanted:
+        if "startup" in wanted:  # which has systemd read the files too
             member = "EnableUnitFiles" if self.startup == "enabled" else "DisableUnitFiles"
             await self._manager.change_file(member, self.timer)
+        elif wanted & {*self._names, "daemon_reload"}:
+            await self._manager.reload()
         if wanted & {self.timer, "timer", "daemon_reload"}:
             await self._start_anew()
 

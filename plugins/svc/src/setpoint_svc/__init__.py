@@ -110,31 +110,34 @@ class Svc(Resource):
         )
 
     async def check(self) -> list[Change]:
-        """Compare the unit with what is declared."""
+        """Compare the unit with what is declared; one that systemd does not know yet differs in all."""
         self.memory["has_just_started"] = False
         unit = await self._manager.unit(self.unit)
         changes = []
         if await self._is_outdated(unit):
             changes.append(Change("daemon_reload", "unit file changed", "unit file read"))
-        elif unit.load_state == "not-found":
-            raise self._unknown()
+        is_unknown = unit.load_state == "not-found" and not changes
         if self.startup is not None:
             found = await self._manager.file_state(self.unit)
             if STARTUP.get(found) != self.startup and not self._is_as_good(found):
-                changes.append(Change("startup", found, self.startup))
+                changes.append(Change("startup", found or None, self.startup))
         is_right = unit.is_running if self.state == "running" else unit.is_stopped
-        if self.state is not None and not is_right:
-            changes.append(Change("state", self._told(unit), self.state))
+        if self.state is not None and (is_unknown or not is_right):
+            changes.append(Change("state", None if is_unknown else _told(unit), self.state))
         return changes
 
     async def apply(self, changes: list[Change]) -> None:
         """Have systemd repair what differs."""
         wanted = {change.attribute for change in changes}
+        unit = await self._manager.unit(self.unit)
         if "daemon_reload" in wanted:
-            await self._manager.reload()
             self.memory["is_outdated"] = True
-        if "startup" in wanted:
+        elif unit.load_state == "not-found":
+            raise self._unknown()
+        if "startup" in wanted:  # which has systemd read the unit file too
             await self._set_startup()
+        elif "daemon_reload" in wanted:
+            await self._manager.reload()
         if "state" in wanted:
             await (self._start() if self.state == "running" else self._stop())
 
@@ -201,9 +204,6 @@ class Svc(Resource):
         """Whether a unit file that has nothing but an Also= is as enabled as it can be."""
         return self.startup == "enabled" and found == "indirect"
 
-    def _told(self, unit: Unit) -> str:
-        return "stopped" if unit.active_state == "inactive" else unit.active_state
-
     async def _set_startup(self) -> None:
         found = await self._manager.file_state(self.unit)
         if self.startup == "enabled" and found in WITHOUT_INSTALL:
@@ -228,3 +228,7 @@ class Svc(Resource):
     async def _do(self, verb: str, is_done: Callable[[Unit], bool]) -> None:
         self.host.progress(self, f"waits for systemd to {verb} it")
         await have_done(self.host, self._manager, verb, self.unit, is_done)
+
+
+def _told(unit: Unit) -> str:
+    return "stopped" if unit.active_state == "inactive" else unit.active_state
