@@ -4,9 +4,19 @@ import pytest
 
 from setpoint import Change, Refused
 from setpoint.engine.events import Changed
+from setpoint.testing import ResourceSuite
 from setpoint_exit import Exit
 from setpoint_noop import Noop
 from setpoint_timer import Timer
+
+
+class TestExit(ResourceSuite):
+    checks = False
+    watches = False
+
+    @pytest.fixture
+    def resource(self, host: Any) -> Exit:
+        return Exit("told", code=3, refresh_only=True, _host=host)
 
 
 async def test_it_ends_the_engine_with_its_code(engine: Any) -> None:
