@@ -63,6 +63,7 @@ async def repaired(resource: Cron) -> list[str]:
     return [change.attribute for change in await resource.check_apply(apply=True)]
 
 
+@pytest.mark.timeout(60)  # what is killed or cancelled anywhere is begun forty times
 class TestCron(ResourceSuite):
     @pytest.fixture
     def resource(self, host) -> Iterator[Cron]:

@@ -75,6 +75,7 @@ async def repaired(resource: Svc) -> list[str]:
     return [change.attribute for change in await resource.check_apply(apply=True)]
 
 
+@pytest.mark.timeout(60)  # what is killed or cancelled anywhere is begun forty times
 class TestSvc(ResourceSuite):
     @pytest.fixture
     def resource(self, host, inside) -> Iterator[Svc]:
@@ -256,6 +257,20 @@ async def test_a_unit_that_cannot_reload_says_so(make, inside):
     await repaired(unit)
     with pytest.raises(OSError, match="ReloadUnit was refused: Job type reload is not applicable"):
         await unit.refresh()
+
+
+async def test_another_main_process_is_news(make, inside):
+    inside.unit("replaced.service", SLEEPER)
+    unit = make("replaced", state="running")
+    await repaired(unit)
+    news = aiter(unit.watch())
+    await anext(news)
+    first = (await unit.send()).main_pid
+    await systemctl("restart", "replaced")
+    async with asyncio.timeout(5):
+        while (await unit.send()).main_pid == first:
+            await anext(news)
+    await news.aclose()
 
 
 # What fails.

@@ -62,12 +62,12 @@ class Changes:
         if name in self._watched:
             self._listen(name, unit.path)  # that of its own name, if this is an alias
             values = (unit.active_state, unit.sub_state, unit.load_state)
-            self._note(name, dict(zip((*SHOWN[:2], "LoadState"), values, strict=True)))
+            self._learn(name, dict(zip((*SHOWN[:2], "LoadState"), values, strict=True)))
 
     def see_file(self, name: str, state: str) -> None:
         """Remember what was read of a unit's file."""
         if name in self._watched:
-            self._note(name, {"UnitFileState": state})
+            self._learn(name, {"UnitFileState": state})
 
     def review(self) -> None:
         """Read all that is watched, soon."""
@@ -93,9 +93,15 @@ class Changes:
         listeners[path] = Listener(match, hear, _nothing)
         self._bus.listen(listeners[path])
 
+    def _learn(self, name: str, found: Mapping[str, Any]) -> None:
+        """Remember what was read; that of which nothing was known is no news to who has read it."""
+        self._seen[name] = {**found, **self._seen.get(name, {})}
+        self._note(name, found)
+
     def _note(self, name: str, found: Mapping[str, Any]) -> None:
+        """Remember what is so now, and tell who watches if that is news."""
         seen = self._seen.setdefault(name, {})
-        differs = any(key in seen and seen[key] != value for key, value in found.items())
+        differs = any(seen.get(key) != value for key, value in found.items())
         seen.update(found)
         if differs:
             for one in tuple(self._watched.get(name, ())):
