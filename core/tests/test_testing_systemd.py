@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.testing.systemd import booted
+from setpoint.testing.systemd import booted, new_cgroup
 
 pytestmark = pytest.mark.root
 
@@ -34,6 +34,15 @@ def test_nothing_is_left_of_it(tmp_path):
     assert not os.path.exists(f"/proc/{pid}")
     assert sorted(os.listdir(tmp_path / "work")) == ["console", "disk"]
     assert os.listdir(tmp_path / "work/disk") == []
+
+
+def test_what_a_killed_run_left_behind_goes(tmp_path):
+    with new_cgroup() as cgroup:
+        left = Path(cgroup).with_name("setpoint-4194305-1")  # more than any pid
+        (left / "system.slice").mkdir(parents=True)
+        with new_cgroup():
+            assert not left.exists()
+        assert Path(cgroup).exists()
 
 
 def test_it_has_a_system_bus_that_is_reached_from_outside(systemd):

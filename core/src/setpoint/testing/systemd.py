@@ -140,20 +140,40 @@ def join(namespaces: dict[str, int]) -> None:
 def new_cgroup() -> Iterator[str]:
     """Yield the directory of a new cgroup, in a hierarchy that is mounted nowhere.
 
-    So it does not matter whether and where this machine has cgroups of version 2 mounted.
+    So it does not matter whether and where this machine has cgroups of version 2 mounted. Those of test runs that were
+    killed are removed.
     """
     context = checked(booting.libc.syscall(FSOPEN, b"cgroup2", 0))
     checked(booting.libc.syscall(FSCONFIG, context, CREATE, None, None, 0))
     hierarchy = checked(booting.libc.syscall(FSMOUNT, context, 0, 0))
     os.close(context)
-    name = f"/proc/{os.getpid()}/fd/{hierarchy}/setpoint-{os.getpid()}-{time.monotonic_ns()}"
+    root = Path(f"/proc/{os.getpid()}/fd/{hierarchy}")
+    for left in root.glob("setpoint-*-*"):
+        with suppress(OSError):  # somebody else removes it too
+            if is_left_behind(left):
+                remove_cgroup(left)
+    cgroup = root / f"setpoint-{os.getpid()}-{time.monotonic_ns()}"
     try:
-        os.mkdir(name)
-        yield name
+        cgroup.mkdir()
+        yield str(cgroup)
     finally:
-        for directory, _, _ in os.walk(name, topdown=False):
-            os.rmdir(directory)
+        remove_cgroup(cgroup)
         os.close(hierarchy)
+
+
+def is_left_behind(cgroup: Path) -> bool:
+    """Whether who made a cgroup is gone, and nothing is in it."""
+    maker = cgroup.name.split("-")[1]
+    return (
+        not Path("/proc", maker).exists()
+        and "populated 0" in (cgroup / "cgroup.events").read_text()
+    )
+
+
+def remove_cgroup(cgroup: Path) -> None:
+    """Remove a cgroup, which nothing is in, with those below it."""
+    for directory, _, _ in os.walk(cgroup, topdown=False):
+        os.rmdir(directory)
 
 
 @contextmanager
