@@ -5,9 +5,8 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,60 +22,6 @@ NOBODY = 65534
 
 Invoke = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def pause(state: Path) -> Invoke:
-    """Run `setpoint pause` here; the input ends at once unless it is given."""
-
-    def invoked(*words: str, **options: object) -> Result:
-        return CliRunner().invoke(commands.pause, [*words, "--prefix", str(state)], **options)  # type: ignore[arg-type]
-
-    return invoked
-
-
-@pytest.fixture
-def resume(state: Path) -> Invoke:
-    """Run `setpoint continue` here."""
-
-    def invoked(*words: str) -> Result:
-        return CliRunner().invoke(commands.resume, [*words, "--prefix", str(state)])
-
-    return invoked
-
-
-@pytest.fixture
-def start(state: Path) -> Iterator[Start]:
-    """Start `setpoint pause` as a program of its own."""
-    started = []
-
-    def begun(*words: str, stdin: int = subprocess.PIPE) -> "subprocess.Popen[str]":
-        code = "from setpoint_process.commands import pause; pause()"
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, *words, "--prefix", str(state)],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(child)
-        return child
-
-    yield begun
-    for child in started:
-        child.kill()
-        child.communicate()
-
-
-def await_pause(child: "subprocess.Popen[str]") -> None:
-    assert child.stderr
-    while "paused; " not in child.stderr.readline():
-        assert child.poll() is None
 
 
 def records(state: Path) -> list[Path]:
@@ -149,12 +94,11 @@ def test_a_wrong_command_line_is_exit_code_2(pause: Invoke, words: list[str], me
     assert message in result.stderr
 
 
-def test_a_key_on_a_terminal_continues(herd: "Herd", start: Start, state: Path) -> None:
+def test_a_key_on_a_terminal_continues(herd: "Herd", paused: Start, state: Path) -> None:
     herd.sleepers(3)
     master, terminal = pty.openpty()
     before = termios.tcgetattr(terminal)
-    child = start(herd.name, stdin=terminal)
-    await_pause(child)
+    child = paused(herd.name, stdin=terminal)
     assert herd.states() == ["T"] * 3
     assert len(records(state)) == 1
     os.write(master, b" ")  # no line, just a key
@@ -166,10 +110,9 @@ def test_a_key_on_a_terminal_continues(herd: "Herd", start: Start, state: Path) 
     os.close(terminal)
 
 
-def test_without_a_terminal_a_line_continues(herd: "Herd", start: Start) -> None:
+def test_without_a_terminal_a_line_continues(herd: "Herd", paused: Start) -> None:
     herd.sleepers()
-    child = start(herd.name)
-    await_pause(child)
+    child = paused(herd.name)
     assert child.stdin
     child.stdin.write("\n")
     child.stdin.flush()
@@ -179,11 +122,10 @@ def test_without_a_terminal_a_line_continues(herd: "Herd", start: Start) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_continues_them_too(
-    herd: "Herd", start: Start, state: Path, number: signal.Signals
+    herd: "Herd", paused: Start, state: Path, number: signal.Signals
 ) -> None:
     herd.sleepers(2)
-    child = start(herd.name)
-    await_pause(child)
+    child = paused(herd.name)
     child.send_signal(number)
     assert child.wait() == 130
     assert "T" not in herd.states()
@@ -191,13 +133,12 @@ def test_an_interruption_continues_them_too(
 
 
 def test_after_a_kill_exactly_those_that_were_paused_are_continued(
-    herd: "Herd", start: Start, resume: Invoke, state: Path
+    herd: "Herd", paused: Start, resume: Invoke, state: Path
 ) -> None:
     herd.sleepers()
     herd.stop()  # by somebody else, who wants it so
     pids = sorted(herd.sleepers(2))
-    child = start(herd.name)
-    await_pause(child)
+    child = paused(herd.name)
     child.kill()
     child.wait()
     assert herd.states() == ["T"] * 3
@@ -224,11 +165,10 @@ def test_whenever_it_is_killed_one_command_puts_all_back(
     assert "T" not in herd.states()
 
 
-def test_what_is_paused_can_be_listed(herd: "Herd", start: Start, resume: Invoke) -> None:
+def test_what_is_paused_can_be_listed(herd: "Herd", paused: Start, resume: Invoke) -> None:
     assert "nothing is recorded as paused" in resume("--list").stdout
     (pid,) = herd.sleepers()
-    child = start(f"^{herd.name}")
-    await_pause(child)
+    paused(f"^{herd.name}")
     assert str(pid) in resume("--list").stdout
     (row,) = json.loads(resume("--list", "--json").stdout)["paused"]
     assert (row["pid"], row["name"]) == (pid, herd.name)
@@ -236,10 +176,9 @@ def test_what_is_paused_can_be_listed(herd: "Herd", start: Start, resume: Invoke
     assert herd.states() == ["T"]
 
 
-def test_continue_takes_only_what_fits(herd: "Herd", start: Start, resume: Invoke) -> None:
+def test_continue_takes_only_what_fits(herd: "Herd", paused: Start, resume: Invoke) -> None:
     herd.sleepers()
-    child = start("--cmdline", f"{herd.name} 1000")
-    await_pause(child)
+    paused("--cmdline", f"{herd.name} 1000")
     assert resume("something-else").exit_code == 1
     assert herd.states() == ["T"]
     result = resume(f"{herd.name} 1000", "--json")  # the words that it was paused with
@@ -248,11 +187,10 @@ def test_continue_takes_only_what_fits(herd: "Herd", start: Start, resume: Invok
 
 
 def test_a_record_that_is_broken_is_named_and_does_not_hold_up_the_others(
-    herd: "Herd", start: Start, resume: Invoke, state: Path
+    herd: "Herd", paused: Start, resume: Invoke, state: Path
 ) -> None:
     herd.sleepers()
-    child = start(herd.name)
-    await_pause(child)
+    child = paused(herd.name)
     child.kill()
     child.wait()
     (state / "paused/0-0.json").write_text("{")

@@ -55,6 +55,7 @@ def test_pids_of_an_earlier_boot_mean_nothing(notebook: Notebook, herd: "Herd") 
 
 
 def test_a_file_that_is_no_record_is_named(notebook: Notebook) -> None:
+    notebook.path.parent.mkdir()
     notebook.path.write_text("{}")
     with pytest.raises(ValueError, match=rf"{notebook.path}: is no record .*; remove it"):
         notebook.read()

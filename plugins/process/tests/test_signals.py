@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from setpoint.processes.proc import Entry
 from setpoint_process import signals
 from setpoint_process.ending import end
 from setpoint_process.signals import Outcome, held, pause, pids, resume
-from setpoint_process.table import Entry
 
 if TYPE_CHECKING:
     from conftest import Herd

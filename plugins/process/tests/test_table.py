@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from setpoint_process.table import (
-    Selection,
-    ancestry,
-    fits_untouchable,
-    full_name,
-    is_ordinary,
-    read,
-    scan,
-    untouchable,
-)
+from setpoint.processes.proc import Selection, full_name, read
+from setpoint_process.table import ancestry, fits_untouchable, is_ordinary, scan, untouchable
 
 if TYPE_CHECKING:
     from conftest import Herd

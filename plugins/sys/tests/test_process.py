@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from setpoint import ParamError
+from setpoint.processes.proc import Selection
 from setpoint.testing import FactSuite
-from setpoint_sys.population import Pattern, Population, Roll, Stir
+from setpoint_sys import population as of_machine
+from setpoint_sys.population import Population, Roll, Stir
 from setpoint_sys.process import Process
 from setpoint_sys.ticker import Ticker
 
@@ -92,7 +93,7 @@ async def test_in_a_storm_of_processes_none_is_missed(host, way, programs, follo
 
 async def test_what_happens_during_a_look_is_taken_over(monkeypatch):
     looking, go = asyncio.Event(), asyncio.Event()
-    monkeypatch.setattr(Pattern, "fits", lambda self, pid: pid != 13)
+    monkeypatch.setattr(of_machine, "fits", lambda selection, pid: pid != 13)
     population = Population(None)
     population.is_told = True
 
@@ -101,7 +102,7 @@ async def test_what_happens_during_a_look_is_taken_over(monkeypatch):
         await go.wait()
         return {1, 2, 13}
 
-    roll = Roll(Pattern(re.compile(""), False, ""), population, scan)
+    roll = Roll(Selection(), population, scan)
     reading = asyncio.ensure_future(roll.read())
     await looking.wait()
     assert not roll.note(

@@ -1,6 +1,6 @@
 """The `process` resource: keeps processes running, paused or absent.
 
-table.py       which processes there are, which are meant, which are never touched
+table.py       which processes are meant, which are never touched
 signals.py     pausing and continuing, never the wrong one
 ending.py      asking to end, then killing
 record.py      who was paused by us, kept over a kill
@@ -9,6 +9,7 @@ commands.py    `setpoint pause` and `setpoint continue`
 """
 
 import re
+from functools import cached_property
 from signal import Signals
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,14 +17,15 @@ import msgspec
 
 from setpoint import REWATCH, Change, ParamError, Refused, Resource, Values, hookimpl
 from setpoint.errors import suggest
+from setpoint.processes.proc import Selection, read
 from setpoint.resource import Seconds
 from setpoint.watching import Subscription
-from setpoint_process.table import Selection, is_ordinary, read, scan, untouchable
+from setpoint_process.table import is_ordinary, scan, untouchable
 
 if TYPE_CHECKING:
+    from setpoint.processes.proc import Entry
     from setpoint_process.record import Notebook
     from setpoint_process.signals import Outcome
-    from setpoint_process.table import Entry
 
 
 class Process(Resource):
@@ -41,6 +43,8 @@ class Process(Resource):
     cmdline: search `match` in the command line, its arguments joined by blanks, up to 4096
         characters.
     pid: the one process with this pid, from 1; 0 is any. Never 1, and none that is never touched.
+        Meant is the one that has it at the first look, or was paused with it before a restart: not
+        one that gets the pid later.
     user: name or number of the effective user; empty is any, one that does not exist fits no
         process.
     state: running continues what is stopped, whoever stopped it, but leaves what a debugger holds;
@@ -80,12 +84,14 @@ class Process(Resource):
         if self.cmdline and not self.match:
             raise ParamError("cmdline", "must have an expression to search for", "set match")
 
-    @property
+    @cached_property
     def selection(self) -> Selection:
-        """Which processes are meant."""
+        """Which processes are meant; found out once, so that a pid goes on to mean the same one."""
         name = "" if self.match or self.pid else self.name
         pattern = re.compile(self.match) if self.match else None
-        return Selection(name, pattern, self.cmdline, self.pid, self.user)
+        selection = Selection(name, pattern, self.cmdline, self.pid, self.user)
+        start = self._notebook().read().start_of(self.pid) if self.pid else 0
+        return selection._replace(start=start) if start else selection.pinned()
 
     @hookimpl
     def watch(self) -> Subscription:
@@ -165,7 +171,7 @@ class Process(Resource):
     def _notebook(self) -> "Notebook":
         from setpoint_process.record import FILE, Notebook
 
-        return Notebook(self.host.state_directory(self) / FILE, self.host, self.id)
+        return Notebook(self.host.state_path(self) / FILE, self.host, self.id)
 
     def _refuse_the_untouchable(self) -> None:
         """Raise Refused if the pid is one that is never touched, rather than find nothing to do."""

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from setpoint.errors import SetpointError
+from setpoint.processes.proc import Entry, Selection, full_name
 from setpoint_process import signals
 from setpoint_process.record import Notebook, notebooks, of_this_command
 from setpoint_process.signals import Outcome
 from setpoint_process.signals import pause as stop
-from setpoint_process.table import Entry, Selection, fits_untouchable, full_name, scan
+from setpoint_process.table import fits_untouchable, scan
 from setpoint_process.usage import Row, processor_shares, rows, table
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def pause(
     """
     if match is None and (cmdline or not (pid or user)):
         raise click.UsageError("say what to pause: MATCH, --pid or --user")
-    selection = Selection(pattern=match, whole=cmdline, pid=pid or 0, user=user)
+    selection = Selection(pattern=match, whole=cmdline, pid=pid or 0, user=user).pinned()
     words = match.pattern if match else f"--user {user}" if user else f"--pid {pid}"
     with _host(prefix) as host:
         sys.exit(_pause(selection, of_this_command(host, f"{CALLED} {words}"), as_json))

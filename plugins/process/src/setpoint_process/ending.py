@@ -12,8 +12,9 @@ from functools import partial
 from signal import SIGCONT, SIGKILL, Signals
 from typing import Any
 
+from setpoint.processes.proc import Entry, Selection
 from setpoint_process.signals import ROUNDS, SETTLE, Outcome, held, pause, pids, send
-from setpoint_process.table import Entry, Selection, scan
+from setpoint_process.table import scan
 
 AT_ONCE = 64  # processes that are waited for together, so that descriptors do not run out
 LOOK_AGAIN = 0.2  # seconds; those that appear meanwhile are asked to end too

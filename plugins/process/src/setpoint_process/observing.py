@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from setpoint.processes.connector import Connector
+from setpoint.processes.proc import Entry, Selection, read
 from setpoint.watching import Subscription
-from setpoint_process.table import Entry, Selection, is_ordinary, read, scan
+from setpoint_process.table import is_ordinary, scan
 
 if TYPE_CHECKING:
     from setpoint.host import Host

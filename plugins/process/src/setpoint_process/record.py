@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from setpoint_process.table import Entry, read
+from setpoint.processes.proc import Entry, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,11 @@ class Record(msgspec.Struct):
     boot: str
     processes: list[Paused]
 
+    def start_of(self, pid: int) -> int:
+        """Return when the process that is recorded with `pid` had started; 0 if none of this boot is."""
+        starts = {process.pid: process.start for process in self.processes}
+        return starts.get(pid, 0) if self.boot == boot() else 0
+
     def living(self) -> list[Entry]:
         """Return those that are still there, whether they stand or run."""
         if self.boot != boot():
@@ -52,7 +57,7 @@ class Notebook:
     """One record on disk, 0600, replaced as a whole.
 
     Args:
-        path: the file; its directory must exist.
+        path: the file; its directory is made, 0700, when there is something to write.
         host: whose files it is written with.
         by: who pauses, for a record that is begun anew.
 
@@ -88,6 +93,7 @@ class Notebook:
         if not paused:
             self.path.unlink(missing_ok=True)
             return
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         record = Record(self.read().by, boot(), paused)
         self.host.files.write(str(self.path), msgspec.json.encode(record), mode=0o600)
 
@@ -102,9 +108,7 @@ def notebooks(host: "Host") -> Iterator[Notebook]:
 def of_this_command(host: "Host", by: str) -> Notebook:
     """Return the notebook of this process alone, so that two commands do not mix theirs."""
     start = entry.start if (entry := read(os.getpid())) else 0
-    folder = host.state / "paused"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Notebook(folder / f"{os.getpid()}-{start}.json", host, by)
+    return Notebook(host.state / "paused" / f"{os.getpid()}-{start}.json", host, by)
 
 
 def boot() -> str:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from setpoint_process.table import Entry, Selection, read, scan
+from setpoint.processes.proc import Entry, Selection, read, threads
+from setpoint_process.table import scan
 
 ROUNDS = 100  # a program that breeds faster than this is bred by another one, which does not match
 SETTLE = 2.0  # seconds for a stop to take effect; one that waits for a dead disk may take longer
@@ -124,7 +125,9 @@ def settle(entries: Iterable[Entry]) -> None:
 
 def _moves(entry: Entry) -> bool:
     now = read(entry.pid)
-    return now is not None and now.start == entry.start and now.is_alive and not now.is_paused
+    if now is None or now.start != entry.start:
+        return False
+    return any(thread.is_alive and not thread.is_paused for thread in threads(entry.pid))
 
 
 def resume(entries: Iterable[Entry]) -> Outcome:

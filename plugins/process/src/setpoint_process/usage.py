@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from setpoint_process.table import Entry, full_name
+from setpoint.processes.proc import Entry, full_name
 
 SAMPLE = 0.2  # seconds over which the share of a processor is measured
 HEAD = ("PID", "NAME", "CPU %", "MEMORY")

@@ -4,7 +4,8 @@ import re
 from collections.abc import AsyncGenerator
 
 from setpoint import Fact, ParamError, Values
-from setpoint_sys.population import Pattern, Population, Roll
+from setpoint.processes.proc import Selection
+from setpoint_sys.population import Population, Roll, scan
 from setpoint_sys.reading import follow, patiently
 from setpoint_sys.sources import Otherwise
 from setpoint_sys.ticker import Every, Ticker
@@ -50,8 +51,8 @@ class Process(Fact):
     def watch(self) -> AsyncGenerator["Process.Value", None]:
         """Yield the processes, then what has become of them."""
         population = self.host.shared(Population)
-        pattern = Pattern(re.compile(self.name), self.cmdline, self.user)
-        roll = Roll(pattern, population, lambda: patiently(self, pattern.scan))
+        selection = Selection(pattern=re.compile(self.name), whole=self.cmdline, user=self.user)
+        roll = Roll(selection, population, lambda: patiently(self, lambda: scan(selection)))
 
         async def read() -> Process.Value:
             pids = await roll.read()
