@@ -108,6 +108,19 @@ def test_apply_converges_and_ends(here: Setpoint) -> None:
     assert here.call("apply")[1].startswith("1 resource in ")
 
 
+def test_trouble_of_a_former_run_is_over_when_another_one_ends_well(here: Setpoint) -> None:
+    here.write(FILE.replace("motd", "missing/motd"))
+    assert here.call("apply")[0] == 1
+    code, said = here.status()
+    assert code == 1
+    assert "\nfailed: file " in said
+    (here.home / "missing").mkdir()
+    assert here.call("apply")[0] == 0
+    code, said = here.status()
+    assert code == 0
+    assert "failed" not in said
+
+
 def test_noop_changes_nothing_and_says_what_would_be(here: Setpoint) -> None:
     here.write(FILE)
     code, said = here.call("apply", "--noop")

@@ -89,7 +89,8 @@ def lines(found: Status) -> Iterator[str]:
             label = click.style(f"{outcome.state}:", fg=COLORS.get(outcome.state, "red"), bold=True)
             yield f"{label} {harmless(f'{id_}: {outcome.detail}')} (since {_when(outcome.at)})"
     for id_ in sorted(found.intents):
-        what = "is being changed" if found.running else "was being changed when it died"
+        what = "was being changed when it died" if found.died else "its change is not finished"
+        what = "is being changed" if found.running else what
         yield harmless(f"{id_}: {what}")
     for debt, since in found.debts.items():
         yield harmless(

@@ -14,7 +14,7 @@ from setpoint.engine.modes import Modes
 from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.engine.quick import Quick
-from setpoint.engine.states import BATCH, NAMES
+from setpoint.engine.states import BATCH, CLEAN, NAMES
 from setpoint.engine.swapping import Swapping
 from setpoint.engine.watchdog import Watchdog
 from setpoint.engine.watches import Watches
@@ -225,9 +225,13 @@ class Run:
             parts.timers.after(left, self._look)
 
     def _summarize(self) -> None:
-        """Note for `setpoint status` how things stand."""
+        """Note for `setpoint status` how things stand, and which trouble of former runs is over."""
         parts = self._parts
         if parts.journal is not None:
+            for key in parts.journal.troubled():
+                v = parts.vertices.index.get(key)
+                if v is not None and parts.vertices.state[v] == CLEAN:
+                    parts.journal.outcome(key, "settled")
             parts.journal.summary(
                 {
                     "graph": self._swapping.name,

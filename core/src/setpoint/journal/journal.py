@@ -208,6 +208,10 @@ class Journal:
         if self._tally.add(resource, state, detail):
             writer.put(LOOK)
 
+    def troubled(self) -> list[str]:
+        """Return the ids whose last outcome, of all runs, is "failed" or "blocked"."""
+        return self._tally.troubled()
+
     def summary(self, values: Mapping[str, Any]) -> None:
         """Note `values`, which JSON has, as all there is to say about the run as a whole."""
         writer = self._open_writer()

@@ -65,6 +65,11 @@ class Tally:
                 self._troubled.add(resource)
             return is_first
 
+    def troubled(self) -> list[str]:
+        """Return the ids whose last outcome is trouble."""
+        with self._guard:
+            return list(self._troubled)
+
     def summarize(self, values: Mapping[str, Any]) -> bool:
         """Note the summary of the run; return whether it is the first thing that waits."""
         import json  # 2 ms, after the first checks
