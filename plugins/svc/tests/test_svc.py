@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from setpoint import Need, ParamError, Refused, Thing
 from setpoint.engine.events import Changed, Converged
 from setpoint.host import Host
+from setpoint.testing.lives import as_nobody
 from setpoint.testing.resources import ResourceSuite
 from setpoint.testing.systemd import Systemd
 from setpoint_svc import Svc
@@ -77,6 +77,8 @@ async def repaired(resource: Svc) -> list[str]:
 
 @pytest.mark.timeout(60)  # what is killed or cancelled anywhere is begun forty times
 class TestSvc(ResourceSuite):
+    refuses_others = True
+
     @pytest.fixture
     def resource(self, host, inside) -> Iterator[Svc]:
         inside.unit("suite.service", SLEEPER)
@@ -378,24 +380,21 @@ async def test_without_systemd_there_is_one_clear_error(make, monkeypatch):
     result.watch().start(lambda: None)
 
 
-def test_only_root_may_start_a_unit(inside):
+async def test_only_root_may_start_a_unit_and_everybody_may_look(inside):
     inside.unit("roots.service", SLEEPER)
-    program = """
-        import asyncio, sys
-        from setpoint_svc import Svc
-        svc = Svc("roots", state="running")
-        assert asyncio.run(svc.check_apply(apply=False))
+
+    async def work(state: str) -> None:
+        svc = Svc("roots", state="running", _host=Host(state=state))
         try:
-            asyncio.run(svc.check_apply(apply=True))
-        except Exception as error:
-            print(type(error).__name__, error)
-    """
-    lines = "\n".join(line[8:] for line in program.splitlines())
-    argv = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    paths = os.pathsep.join(filter(None, sys.path))
-    environment = {"PYTHONPATH": paths, "PATH": os.environ["PATH"], "HOME": "/none"}
-    ran = inside.run([*argv, "/usr/bin/python3", "-c", lines], env=environment, check=False)
-    assert ran.stdout.startswith("Refused systemd allows StartUnit to root only"), ran
+            assert await svc.check_apply(apply=False)
+            await svc.check_apply(apply=True)
+        finally:
+            svc.host.close()
+
+    ended = await as_nobody(work)
+    assert ended.sorts[0] == "Refused"
+    assert ended.text.startswith("systemd allows StartUnit to root only: ")
+    assert ended.text.endswith("; run this as root")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x@", "a/b", "@one", "a" * 300])
