@@ -11,8 +11,9 @@ from typing import Any
 import click
 import msgspec
 
-from setpoint.cli.doc import described, reference, reference_of_fact
+from setpoint.cli.doc import reference, reference_of_fact
 from setpoint.cli.group import setpoint
+from setpoint.declarations.docstrings import described
 from setpoint.declarations.types import describe
 from setpoint.engine import events
 from setpoint.plugins import Plugins

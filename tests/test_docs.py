@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from setpoint import graphfile, hookspecs
-from setpoint.cli.doc import described
+from setpoint.declarations.docstrings import described
 from setpoint.errors import GraphError
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta, params

@@ -15,13 +15,14 @@ from click.testing import CliRunner, Result
 
 from setpoint import Change, Graph, Resource, Secret, Values
 from setpoint.cli import group, words
-from setpoint.cli.doc import described, example
+from setpoint.cli.doc import example
 from setpoint.cli.drawing import dot, mermaid
 from setpoint.cli.group import SUMMARIES, setpoint
 from setpoint.cli.options import wants_color
 from setpoint.cli.plan import document, lines
 from setpoint.cli.screen import harmless
 from setpoint.cli.words import Tally, sentence, summary
+from setpoint.declarations.docstrings import described
 from setpoint.engine import Result as Ended
 from setpoint.engine.events import (
     Blocked,

@@ -13,6 +13,7 @@ import msgspec
 from setpoint.cli.installed import installed
 from setpoint.cli.options import JSON, complete_kind
 from setpoint.cli.words import shown
+from setpoint.declarations.docstrings import described
 from setpoint.declarations.types import describe
 from setpoint.plugins import EntryPoint
 from setpoint.resource import RESERVED, Fact, Resource, has_refresh
@@ -20,7 +21,6 @@ from setpoint.values import Values, takes_secrets
 
 WIDTH = 80
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_ENTRY = re.compile(r"(\w+): (.*)")
 
 
 @click.command()
@@ -113,25 +113,6 @@ def _readme(distribution: str) -> str:
     from importlib.metadata import metadata
 
     return str(metadata(distribution).json.get("description", ""))
-
-
-def described(docstring: str) -> tuple[str, dict[str, str]]:
-    """Return the prose of a kind's docstring, and what it says of each param and of "Sends"."""
-    prose, entries, current = list[str](), dict[str, str](), ""
-    for line in docstring.splitlines():
-        found = _ENTRY.fullmatch(line)
-        if found:
-            current = found[1]
-            entries[current] = found[2]
-        elif line.startswith("Sends "):
-            current = "Sends"
-            entries[current] = f"{entries.get(current, '')} {line.removeprefix('Sends ')}".lstrip()
-        elif current and line.strip():
-            entries[current] += f" {line.strip()}"
-        else:
-            current = ""
-            prose.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(prose)).strip(), entries
 
 
 def example(kind: type[Resource], readme: str) -> str:

@@ -24,6 +24,7 @@ SUMMARIES = {
     "facts": "List what can be known of this machine, or tell what it is.",
     "doc": "Explain a kind: its params, what it sends, an example.",
     "convert": "Rewrite a graph file of mgmt in our form.",
+    "schema": "Print a JSON Schema of graph files, for editors.",
     "completion": "Print what makes a shell complete this command.",
 }
 EPILOG = """\b

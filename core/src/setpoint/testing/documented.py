@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from setpoint.cli.doc import described, structs_in
+from setpoint.cli.doc import structs_in
+from setpoint.declarations.docstrings import described
 from setpoint.resource import Fact, Resource, params
 from setpoint.values import Values
 

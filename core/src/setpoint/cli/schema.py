@@ -1,0 +1,51 @@
+"""`setpoint schema`: a JSON Schema of graph files, for editors."""
+
+import json
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from setpoint.cli.installed import installed
+from setpoint.errors import PluginError
+from setpoint.graphfile.schema import schema
+
+if TYPE_CHECKING:
+    from setpoint.resource import Resource
+
+EPILOG = """\b
+Examples:
+  setpoint schema --out .setpoint/schema.json
+  setpoint init                                  writes it beside a first graph file
+
+\b
+In a graph file, for editors with yaml-language-server:
+  # yaml-language-server: $schema=.setpoint/schema.json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--out",
+    type=click.File("w", encoding="utf-8", atomic=True),
+    default="-",
+    help="Write it to this file instead of printing it.",
+)
+def command(out: TextIO) -> None:
+    """Print a JSON Schema of graph files with the kinds that are installed.
+
+    By it an editor completes kinds and params, explains them, and marks what is wrong. Kinds that are installed later
+    are in it when it is written anew.
+    """
+    out.write(schema_text())
+
+
+def schema_text() -> str:
+    """Return the schema of the installed kinds; one that is broken is left out, which is said on stderr."""
+    plugins = installed()
+    kinds: dict[str, type[Resource]] = {}
+    for name in plugins.kinds():
+        try:
+            kinds[name] = plugins.kind(name)
+        except PluginError as error:
+            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {error}", err=True)
+    return json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n"
