@@ -91,7 +91,7 @@ def test_without_a_content_it_is_only_made_if_state_says_so(make, settle, tmp_pa
 
 def test_a_directory_is_made_with_those_above_if_asked_for(make, settle, tmp_path):
     deep = make(tmp_path / "a/b/c", content="x")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="/a/b is not there; declare it too, or write rec"):
         deep.apply(deep.check())
     assert settle(make(f"{tmp_path}/d/", state="exists", mode="2750"))["state"][1] == "directory"
     assert mode_of(tmp_path / "d") == 0o2750

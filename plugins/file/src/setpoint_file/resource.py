@@ -150,6 +150,13 @@ class File(Resource):
             repair.make(self, changes)
         except PermissionError as error:
             raise _refusal(self, "change", error) from error
+        except FileNotFoundError as error:
+            parent = os.path.dirname(self.at)
+            if os.path.lexists(parent):
+                raise
+            raise FileNotFoundError(
+                f"{parent} is not there; declare it too, or write recurse: true"
+            ) from error
 
     def reversed(self) -> "File":
         """Return the file that brings back what is there now: its content, and what it manages of the rest."""
