@@ -39,17 +39,18 @@ class Herd:
 
     def sleepers(self, number: int = 1, **options: object) -> list[int]:
         """Start programs that do nothing; return their pids."""
-        return [self._start([self._sleep, "1000"], **options) for _ in range(number)]
+        return [self.start([self._sleep, "1000"], **options) for _ in range(number)]
 
     def script(self, text: str, **options: object) -> int:
         """Start a shell script; what it forks has the same name."""
-        return self._start([self._shell, "-c", text], **options)
+        return self.start([self._shell, "-c", text], **options)
 
     def stranger(self, name: str, *arguments: str) -> int:
         """Start a program of another name that does nothing; return its pid."""
-        return self._start([self._copy("tail", name), "-f", "/dev/null", *arguments])
+        return self.start([self._copy("tail", name), "-f", "/dev/null", *arguments])
 
-    def _start(self, command: list[str], **options: object) -> int:
+    def start(self, command: list[str], **options: object) -> int:
+        """Start a program, which ends with the test; return its pid."""
         child = subprocess.Popen(command, **options)  # type: ignore[call-overload]
         self.children.append(child)
         return child.pid

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,15 @@ MANY = 1000
 FLOCK = "i=1; while [ $i -lt {many} ]; do (read x < {fifo}) & i=$((i+1)); done; wait"
 # Every member forks one more for each line it gets, and that one does the same, and so on.
 STORM = "exec 3<>{fifo}; breed() {{ while read line <&3; do breed & done; }}; breed"
+
+# A vfork: the parent cannot even be stopped before the child has opened its input.
+VFORK = """
+import os
+with open("/proc/self/comm", "w") as file:
+    file.write({name!r})
+stdin = (os.POSIX_SPAWN_OPEN, 0, {fifo!r}, os.O_RDONLY, 0)
+os.waitpid(os.posix_spawn("/bin/true", ["true"], {{}}, file_actions=[stdin]), 0)
+"""
 
 
 @pytest.fixture
@@ -130,6 +140,22 @@ def test_what_breeds_during_the_pause_is_paused_to_the_last_and_continued(
     resume(notebook.read().living())
     storm.over()
     assert "T" not in herd.states()
+
+
+async def test_a_program_that_is_just_starting_another_is_paused_and_continued(
+    herd: "Herd", declare: Declare, fifo: Path
+) -> None:
+    herd.start([sys.executable, "-c", VFORK.format(name=herd.name, fifo=str(fifo))])
+    while len(herd.entries()) < 2:
+        pass  # from now on it waits for its child, which has its name until it is another program
+    paused, running = declare("paused"), declare("running")
+    await paused.check_apply(apply=True)
+    assert herd.states() == ["T", "T"]
+    assert await paused.check_apply(apply=True) == []
+    await running.check_apply(apply=True)
+    assert "T" not in herd.states()
+    fifo.write_bytes(b"")
+    assert herd.reap() == [0]
 
 
 @pytest.mark.parametrize("already", [1, 30])

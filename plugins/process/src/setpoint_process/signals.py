@@ -6,7 +6,8 @@ cannot.
 
 Processes may breed while they are being stopped. So every round stops what is new, waits until it
 stands still, and looks again; one round that finds nothing new is the end, because what stands
-still has no children.
+still has no children. Only a program that forks and ends over and over, each time sooner than it
+can be looked at, may escape.
 """
 
 import os
@@ -124,10 +125,10 @@ def settle(entries: Iterable[Entry]) -> None:
 
 
 def _moves(entry: Entry) -> bool:
-    now = read(entry.pid)
-    if now is None or now.start != entry.start:
+    now = threads(entry.pid)
+    if all(thread.identity != entry.identity for thread in now):
         return False
-    return any(thread.is_alive and not thread.is_paused for thread in threads(entry.pid))
+    return any(thread.is_alive and not thread.is_paused for thread in now)
 
 
 def resume(entries: Iterable[Entry]) -> Outcome:
