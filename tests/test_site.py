@@ -27,7 +27,8 @@ from setpoint.testing.packages import Repository
 from setpoint.testing.serving import Server
 from setpoint.testing.systemd import Systemd, booted, skip_without
 
-pytestmark = pytest.mark.root
+# apt takes its time: a first run of all is 3 s where nothing else runs
+pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 
 ROOT = Path(__file__).parents[1]
 STANDINS = ROOT / "tests/standins"
