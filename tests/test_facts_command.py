@@ -62,7 +62,14 @@ def test_what_is_wrong_is_said(facts, words, message):
 
 def test_each_change_follows_until_the_end(tmp_path):
     path = tmp_path / "watched"
-    argv = [Path(sys.executable).with_name("setpoint"), "facts", "file", str(path), "--follow", "--json"]
+    argv = [
+        Path(sys.executable).with_name("setpoint"),
+        "facts",
+        "file",
+        str(path),
+        "--follow",
+        "--json",
+    ]
     with subprocess.Popen(
         [*argv, "--prefix", str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
     ) as child:
