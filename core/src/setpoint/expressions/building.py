@@ -8,12 +8,11 @@ import ast
 import math
 from typing import Any, Final
 
-from setpoint.errors import suggest
 from setpoint.expressions import lookup
 from setpoint.expressions.calls import Calls
 from setpoint.expressions.code import ROOTS, Code
 from setpoint.expressions.comprehensions import Comprehensions
-from setpoint.expressions.faults import ExpressionError, NotKnownError
+from setpoint.expressions.faults import ExpressionError, NotKnownError, nearest, show
 from setpoint.expressions.frame import MAX_BITS, SCALARS, Frame
 from setpoint.expressions.operators import OPERATIONS, TESTS, Operation, key, negative, positive
 from setpoint.expressions.strings import Strings
@@ -39,7 +38,9 @@ class Builder(Calls, Comprehensions, Strings):
         name = node.id
         if name not in ROOTS:
             known = [*ROOTS, *self.variables(), *WORDS]
-            raise self.wrong(node, f"there is no {name!r}", suggest(name, known) or _known_roots())
+            raise self.wrong(
+                node, f"there is no {show(name)}", nearest(name, known) or _known_roots()
+            )
         start, end = self.span(node)
 
         def read(frame: Frame) -> Any:

@@ -93,6 +93,7 @@ class Calls(Base):
 
         def get(frame: Frame) -> Any:
             value = frame.opened(base(frame))
+            frame.pay(GOT)
             if fields_of(value) is None:
                 raise ExpressionError(f"{shown(frame, value)} has no method 'get'")
             try:
@@ -100,6 +101,7 @@ class Calls(Base):
             except ExpressionError as error:
                 if not error.missing:
                     raise
+                frame.pay(MISSED)
                 return otherwise(frame)
 
         return self.located(node, get)
@@ -135,6 +137,8 @@ class Calls(Base):
         return self.located(node, lambda frame: _given(frame, index))
 
 
+GOT = 5  # steps of one `get`
+MISSED = 20  # steps of finding out that something is not there
 SPECIAL: Final = {"default": 2, "present": 1}  # how many arguments each has
 KNOWN: Final = sorted((*FUNCTIONS, *SPECIAL, *timed.FUNCTIONS))
 
@@ -157,11 +161,12 @@ def _if_there(frame: Frame, wanted: Code) -> Any:
     try:
         return wanted(frame)
     except NotKnownError:
-        return None
+        pass
     except ExpressionError as error:
         if not error.missing:
             raise
-        return None
+    frame.pay(MISSED)
+    return None
 
 
 def _given(frame: Frame, index: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from setpoint.expressions.building import Builder
 from setpoint.expressions.code import ROOTS, Code, Path, is_chain
 from setpoint.expressions.faults import UNKNOWN, ExpressionError, NotKnownError
-from setpoint.expressions.frame import LISTS, SCALARS, Frame
+from setpoint.expressions.frame import CONTAINER, LISTS, SCALARS, Frame, fields_of
 from setpoint.expressions.lookup import field
 from setpoint.expressions.syntax import Parsed
 from setpoint.expressions.timed import State, Watched
@@ -95,7 +95,9 @@ class Expression:
                 given += (watched.ask(frame, state, self.at) for watched in program.timed)
             value = program.code(frame)
             if type(value) not in SCALARS:
-                value = _known(frame, value) if program.reads else frame.measured(value)
+                value = (
+                    _known(frame, frame.opened(value)) if program.reads else frame.measured(value)
+                )
         except NotKnownError:
             return UNKNOWN
         except ExpressionError as error:
@@ -107,20 +109,23 @@ class Expression:
         return f"Expression({self.source!r})"
 
 
-def _known(frame: Frame, value: Any, depth: int = 0) -> Any:
-    """Return `value`, which comes from outside, as it is, if nothing in it is unknown."""
-    if depth == 0:
-        value = frame.opened(value)
+def _known(frame: Frame, value: Any) -> Any:
+    """Return `value`, which comes from outside, as it is, if nothing in it is unknown.
+
+    Secrets within are left where they are: what has them beside other values is not all secret.
+    """
     if value is UNKNOWN:
         raise NotKnownError
-    if isinstance(value, Mapping):
-        frame.pay(len(value))
-        for one in value.values():
-            _known(frame, one, depth + 1)
-    elif type(value) in LISTS:
-        frame.pay(len(value))
-        for one in value:
-            _known(frame, one, depth + 1)
+    kind = type(value)
+    if kind in LISTS:
+        inner = value
+    else:
+        fields = value if kind is dict else fields_of(value)
+        inner = () if fields is None else fields.values()
+    frame.pay(len(inner) + CONTAINER)
+    for one in inner:
+        if type(one) not in SCALARS:
+            _known(frame, one)
     return value
 
 

@@ -22,6 +22,7 @@ MAX_TEXT = 1_000_000  # characters of one text
 MAX_BITS = 256  # of a whole number
 MAX_DEPTH = 100  # of lists and maps in each other
 PER_STEP = 32  # characters of a text that are made for one step
+CONTAINER = 10  # steps for looking into a list or a map, beside what is in it
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
 NUMBERS = frozenset({int, float, bool})
@@ -81,22 +82,28 @@ class Frame:
             ExpressionError: it is of a type that expressions do not have, or too large.
 
         """
-        if type(value) in SCALARS:
+        kind = type(value)
+        if kind in SCALARS:
             return value
-        value = self.opened(value)
         if depth > MAX_DEPTH:
             raise ExpressionError(f"this is nested more than {MAX_DEPTH} deep")
-        if isinstance(value, (list, tuple, set, frozenset)):
-            self.pay(len(value))
+        if kind in LISTS:
+            self.pay(len(value) + CONTAINER)
             items = [self.plain(item, depth + 1) for item in value]
-            return tuple(items) if type(value) is tuple else items
-        fields = fields_of(value)
-        if fields is None:
-            return _plain_scalar(value)
-        self.pay(len(fields))
-        return {
-            self.plain(key, depth + 1): self.plain(item, depth + 1) for key, item in fields.items()
-        }
+            return tuple(items) if kind is tuple else items
+        fields = value if kind is dict else fields_of(value)
+        if fields is not None:
+            self.pay(2 * len(fields) + CONTAINER)
+            return {
+                self.plain(key, depth + 1): self.plain(item, depth + 1)
+                for key, item in fields.items()
+            }
+        opened = self.opened(value)
+        if opened is not value:
+            return self.plain(opened, depth)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return self.plain(list(value), depth)
+        return _plain_scalar(value)
 
     def opened(self, value: Any) -> Any:
         """Return `value`, or what is in it if it is a secret.
@@ -115,12 +122,12 @@ class Frame:
     def measured(self, value: Any) -> Any:
         """Return `value`, a plain one, after paying for all that is in it, each time it is in it."""
         if type(value) in LISTS:
-            self.pay(len(value) + 1)
+            self.pay(len(value) + CONTAINER)
             for item in value:
                 if type(item) not in SCALARS:
                     self.measured(item)
         elif type(value) is dict:
-            self.pay(2 * len(value) + 1)
+            self.pay(2 * len(value) + CONTAINER)
             for item in value.values():
                 if type(item) not in SCALARS:
                     self.measured(item)

@@ -52,6 +52,7 @@ def _keys(frame: Frame, values: list[Any], by: Any) -> list[Any]:
     """Return what `values` are sorted by: themselves, or the field that they have under `by`."""
     pay_all(frame, values)
     if by is not None:
+        frame.pay(5 * len(values))
         values = [field(frame, value, by, "an item") for value in values]
     kinds = {type(value) for value in values}
     if not (kinds <= NUMBERS or kinds == {str} or kinds <= LISTS):

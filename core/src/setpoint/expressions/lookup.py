@@ -87,7 +87,6 @@ def _no_map(frame: Frame, value: Any, name: Any, written: str) -> ExpressionErro
 def _no_key(frame: Frame, value: Any, name: Any, written: str) -> ExpressionError:
     if frame.tainted:
         return ExpressionError(f"there is no such key in {written}", missing=True)
-    known = list(fields_of(value) or ())
     label = show(name) if type(name) is not str or len(name) > 60 else repr(name)
     what = f"there is no {label} in {written}"
-    return ExpressionError(what, lambda: nearest(name, known), missing=True)
+    return ExpressionError(what, lambda: nearest(name, fields_of(value) or ()), missing=True)

@@ -6,6 +6,7 @@ from setpoint.expressions.faults import ExpressionError
 from setpoint.expressions.frame import Frame
 from setpoint.expressions.operators import shown
 
+STEPS = 300  # of one call
 LONGEST = 100  # characters of an address with its prefix
 
 
@@ -24,7 +25,7 @@ def ip(frame: Frame, value: Any) -> dict[str, Any]:
         found = ipaddress.ip_interface(value.strip())
     except ValueError:
         raise _no_address(frame, value) from None
-    frame.pay(100)
+    frame.pay(STEPS)
     return {
         "address": str(found.ip),
         "version": found.version,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from setpoint.expressions.faults import ExpressionError, show
-from setpoint.expressions.frame import LISTS, MAX_TEXT, NUMBERS, Frame, fields_of, number
+from setpoint.expressions.frame import CONTAINER, LISTS, MAX_TEXT, NUMBERS, Frame, fields_of, number
 from setpoint.values import HIDDEN
 
 Operation = Callable[[Frame, Any, Any], Any]
@@ -120,7 +120,7 @@ def pay_all(frame: Frame, value: Any) -> None:
     if kind is str:
         frame.pay(len(value) // LONG)
     elif kind in LISTS or kind is dict:
-        frame.pay(len(value) + 1)
+        frame.pay(len(value) + CONTAINER)
         for item in value.values() if kind is dict else value:
             pay_all(frame, item)
 

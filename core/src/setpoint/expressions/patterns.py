@@ -16,6 +16,8 @@ MEMORY = 1 << 20  # bytes for one pattern; RE2 refuses one that needs more
 WORK = 100  # instructions of a pattern, each tried on a character, for one step
 KEPT = 100  # patterns kept compiled
 CALL = 10  # steps of one call
+INSTRUCTION = 40  # steps of compiling one instruction
+NEW = 50  # instructions that compiling a pattern costs besides
 
 _GROUP = re.compile(r"\\(?:(\d{1,2})|g<(\w{1,50})>|(\\)|(.?))", re.DOTALL)
 
@@ -62,8 +64,11 @@ def _prepared(frame: Frame, pattern: Any, text: Any) -> tuple[Any, bytes]:
     for value in (pattern, text):
         if type(value) is not str:
             raise ExpressionError(f"a pattern is looked for in a text, not {shown(frame, value)}")
+    before = _compiled.cache_info().misses
     compiled = _secretly(pattern) if frame.tainted else _compiled(pattern)
     frame.pay(CALL + len(pattern))
+    if _compiled.cache_info().misses > before:
+        frame.pay(INSTRUCTION * (NEW + compiled.programsize))
     frame.pay_text(len(text))
     encoded = _encoded(text)
     _pay_search(frame, compiled, len(encoded))

@@ -11,7 +11,7 @@ from setpoint.expressions.operators import pay_all, shown
 from setpoint.values import as_text
 
 MAX_WIDTH = 1_000  # of a formatted value, and of what follows its point
-YAML_STEPS = 100  # one value written by PyYAML costs as much as so many steps
+YAML_STEPS = 400  # one value written by PyYAML costs as much as so many steps
 MAX_INDENT = 8
 
 _SPEC = re.compile(
