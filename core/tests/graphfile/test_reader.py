@@ -174,7 +174,7 @@ def test_it_is_read_without_libyaml_too(monkeypatch: pytest.MonkeyPatch) -> None
 
     text = "a: &x [1, yes, '2']\nb: {c: *x, d: |\n  text\n  }\n".replace("|\n  text\n  ", "t")
     expected = read(text)
-    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "LOADER", yaml.SafeLoader)
     found = read(text)
     assert found == expected
     assert found.places == expected.places

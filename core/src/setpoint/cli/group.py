@@ -24,6 +24,8 @@ SUMMARIES = {
     "facts": "List what can be known of this machine, or tell what it is.",
     "doc": "Explain a kind: its params, what it sends, an example.",
     "convert": "Rewrite a graph file of mgmt in our form.",
+    "init": "Write a first graph file, ready for an editor.",
+    "fmt": "Format graph files; comments stay.",
     "schema": "Print a JSON Schema of graph files, for editors.",
     "completion": "Print what makes a shell complete this command.",
 }

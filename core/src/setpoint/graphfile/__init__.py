@@ -2,12 +2,13 @@
 
 In the order of the work: `scalars` and `reader` make values with places of the text (`syntax` words what is no YAML) ·
 `references` replaces expressions · `form`, `edges` and `mgmt` make declarations of the two forms · the kinds are held
-against them in `setpoint.declarations`. `convert` writes declarations in our form.
+against them in `setpoint.declarations`. `convert` writes declarations in our form, `formatting` (by `layout`) the text
+as people like to read it. `schema` (by `jsontypes`) tells editors what a graph file may have.
 """
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from setpoint.declarations import Declarations, Map, Seq, Source, build, uncollected
 from setpoint.declarations.types import show
@@ -58,7 +59,7 @@ def convert(text: str, file: str) -> str:
 
     """
     declarations = Declarations()
-    _declare(Source(file, text), declarations)
+    declare(Source(file, text), declarations)
     declarations.refuse(declarations.problems)
     return written(declarations)
 
@@ -75,8 +76,8 @@ def _declarations(paths: Sequence[File]) -> Declarations:
     for path in paths:
         source = Source(str(path))
         try:
-            source.text = _text(path)
-            _declare(source, declarations)
+            source.text = text_of(path)
+            declare(source, declarations)
         except GraphError as error:
             unreadable += error.problems
     if unreadable:
@@ -84,8 +85,13 @@ def _declarations(paths: Sequence[File]) -> Declarations:
     return declarations
 
 
-def _text(path: File) -> str:
-    """Return what is in the file at `path`."""
+def text_of(path: File) -> str:
+    """Return what is in the file at `path`.
+
+    Raises:
+        GraphError: it cannot be read, is too long, or not UTF-8.
+
+    """
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -93,6 +99,16 @@ def _text(path: File) -> str:
         raise _refused(path, f"cannot be read, {error.strerror}") from None
     if len(content) > MAX_BYTES:
         raise _refused(path, f"is longer than {MAX_BYTES >> 20} MiB; make several files of it")
+    return decoded(content, path)
+
+
+def decoded(content: bytes, path: File) -> str:
+    """Return the text that `content`, of the file at `path`, is in UTF-8.
+
+    Raises:
+        GraphError: it is none.
+
+    """
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -105,8 +121,13 @@ def _refused(path: File, what: str, line: int = 0, column: int = 0) -> GraphErro
     return GraphError([Problem(Place(str(path), line, column), what)])
 
 
-def _declare(source: Source, declarations: Declarations) -> None:
-    """Put what `source` declares into `declarations`, in whichever form it is."""
+def declare(source: Source, declarations: Declarations) -> Any:
+    """Put what `source` declares into `declarations`, in whichever form it is; return what is in it.
+
+    Raises:
+        GraphError: it is no YAML that a graph file may hold.
+
+    """
     declarations.sources.append(source)
     root = reader.load(source)
     if not isinstance(root, Map):
@@ -118,6 +139,7 @@ def _declare(source: Source, declarations: Declarations) -> None:
         MgmtForm(source, root, declarations).declare()
     else:
         Form(source, root, declarations).declare()
+    return root
 
 
 def _is_mgmt(root: Map) -> bool:

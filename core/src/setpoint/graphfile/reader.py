@@ -33,7 +33,7 @@ from setpoint.graphfile.syntax import syntax_problem
 MAX_DEPTH = 100
 GROWTH = 4  # values that aliases may stand for, for each character that is written before
 FREE = 10_000  # and in addition, in any file
-_LOADER: Final[Any] = getattr(
+LOADER: Final[Any] = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
 )  # without libyaml 10 times slower
 
@@ -65,7 +65,7 @@ def load(source: Source) -> Any:
 
 def _loader(source: Source) -> Any:
     try:
-        return _LOADER(source.text)
+        return LOADER(source.text)
     except (yaml.YAMLError, UnicodeEncodeError) as error:  # characters that YAML cannot hold
         raise GraphError([syntax_problem(source, error)]) from None
 
