@@ -288,6 +288,39 @@ async def test_a_start_that_fails_says_why_in_the_words_of_the_journal(make, ins
     assert "  no database" in lines
 
 
+async def test_what_systemd_gave_up_is_started_once_it_is_mended(make, inside):
+    crash = "/bin/sh -c 'echo the old one; exit 1'"
+    inside.unit("mended.service", f"[Service]\nExecStart={crash}\nRestart=always\nRestartSec=0")
+    await systemctl("start", "mended")
+    while await systemctl("is-active", "mended") != "failed":
+        pass
+    inside.unit("mended.service", SLEEPER)
+    assert await repaired(make("mended", state="running")) == ["daemon_reload", "state"]
+    assert await systemctl("is-active", "mended") == "active"
+
+
+async def test_of_the_journal_only_what_is_new_is_shown(make, inside):
+    inside.unit(
+        "news.service",
+        "[Service]\nType=exec\nExecStartPre=/bin/sh -c 'echo old; exit 1'\nExecStart=/none",
+    )
+    await systemctl("start", "news")
+    inside.unit("news.service", "[Service]\nType=exec\nExecStartPre=/bin/echo new\nExecStart=/none")
+    with pytest.raises(OSError, match="  new") as caught:
+        await repaired(make("news", state="running"))
+    assert "  old" not in str(caught.value).splitlines()
+
+
+async def test_notifications_restart_more_often_than_people_may(make, inside):
+    inside.unit("often.service", SLEEPER)
+    often = make("often", state="running")
+    await repaired(often)
+    await repaired(often)
+    for _ in range(8):
+        await often.refresh()
+    assert await systemctl("is-active", "often") == "active"
+
+
 async def test_a_unit_that_fails_is_not_hammered(make, inside, engine):
     inside.unit("hopeless.service", BROKEN + "\n[Unit]\nStartLimitIntervalSec=0")
     hopeless = make("hopeless", state="running")
@@ -317,7 +350,7 @@ async def test_a_unit_that_systemd_has_given_up_is_left_alone(make, inside):
     with pytest.raises(Refused, match="fails right after it is started"):
         await repaired(given_up)
     with open("/run/given-up") as lines:
-        assert len(lines.readlines()) == 5  # as often as systemd allows
+        assert len(lines.readlines()) == 10  # as often as systemd allows, and once more
 
 
 async def test_a_unit_that_crashes_again_and_again_is_left_to_systemd(make, inside):

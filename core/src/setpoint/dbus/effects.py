@@ -34,26 +34,38 @@ async def have_done(
         is_done: whether the unit is as it should be now.
 
     Raises:
-        ChildProcessError: it is not; with the result of the job and the last lines of the unit's journal.
+        ChildProcessError: it is not; with what became of it, and what its journal says since then.
         Refused, OSError: as of the methods of `manager`.
 
     """
+    since = host.clock.wall()
     result = await manager.job(MEMBERS[verb], name)
     unit = await manager.unit(name)
     if result in ("done", "") and is_done(unit):
         return
     found = await manager.properties(unit)
     why = f"systemd could not {verb} {unit.name}, {_reason(unit, found, result)}"
-    raise ChildProcessError(why + await journal(host, manager, unit.name))
+    raise ChildProcessError(why + await journal(host, manager, unit.name, since))
 
 
-async def journal(host: "Host", manager: "Manager", name: str) -> str:
-    """Return the last lines of the journal about a unit, each on a line of its own; empty if there are none."""
+async def journal(host: "Host", manager: "Manager", name: str, since: float) -> str:
+    """Return the last lines of the journal about a unit, each on a line of its own; empty if there are none.
+
+    Args:
+        host: runs journalctl.
+        manager: the systemd.
+        name: the full name of the unit.
+        since: wall time; what is older is left out, as it is about something that is over.
+
+    """
     which = "--user-unit" if manager.is_user else "--unit"
-    argv = ["journalctl", f"{which}={name}", f"--lines={LINES}", "--output=cat", "--quiet"]
+    argv = ["journalctl", f"{which}={name}", f"--since=@{since:.6f}", f"--lines={LINES}"]
     try:
         done = await host.processes.run(
-            [*argv, "--no-pager"], timeout=PATIENCE, limit=8192, env={"LC_ALL": "C"}
+            [*argv, "--output=cat", "--quiet", "--no-pager"],
+            timeout=PATIENCE,
+            limit=8192,
+            env={"LC_ALL": "C"},
         )
     except OSError:  # the journal is a help, and not there on every machine
         return ""

@@ -127,6 +127,14 @@ class Manager:
         """
         await self._commands.want((member, name))
 
+    async def reset_failed(self, name: str) -> None:
+        """Have systemd forget that a unit failed and how often it was started, so that it may be again."""
+        try:
+            await self._systemd.ask("ResetFailedUnit", "s", name)
+        except CallError as error:
+            if error.reason != "NoSuchUnit":  # it remembers nothing of that one
+                raise
+
     async def reload(self) -> None:
         """Have systemd read all unit files, once for all who want it at the moment."""
         await self._reloads.want("")

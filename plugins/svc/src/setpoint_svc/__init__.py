@@ -150,6 +150,9 @@ class Svc(Resource):
             return
         if not (await self._manager.unit(self.unit)).is_running:
             return
+        await self._manager.reset_failed(
+            self.unit
+        )  # else systemd counts this with its own restarts
         verb = "try-restart" if is_outdated or self.on_refresh == "restart" else self.on_refresh
         await self._do(verb, lambda unit: unit.is_running)
 

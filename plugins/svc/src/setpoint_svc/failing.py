@@ -24,19 +24,22 @@ class Starts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._begun: deque[float] = deque(maxlen=MOST)
+        self._since = 0.0  # wall time of the last one
 
     def forget(self) -> None:
         """Begin anew: something has changed that may have mended it."""
         self._begun.clear()
 
     async def begin(self, host: Host, manager: Manager, unit: Unit) -> None:
-        """Take note that `unit` is about to be started.
+        """Take note that `unit` is about to be started, and have systemd allow it.
+
+        What systemd counts, its own starts too, is forgotten before the first of ours: it may have been mended since.
 
         Raises:
             Refused: it has failed so often, by our starts or those of systemd, that it is better left alone.
 
         """
-        why = ""
+        why, since = "", 0.0
         if unit.active_state == "inactive":
             why = await _why_it_ends(manager, unit)
         elif unit.sub_state.startswith("auto-restart"):
@@ -44,16 +47,21 @@ class Starts:
             if count >= RESTARTS:
                 why = f"it crashes again and again, systemd has restarted it {count} times"
         elif unit.active_state == "failed":
-            why = self._why_not_again()
+            why, since = await self._why_not_again(manager, unit), self._since
         if why:
-            raise Refused(why + await journal(host, manager, unit.name))
+            raise Refused(why + await journal(host, manager, unit.name, since))
 
-    def _why_not_again(self) -> str:
+    async def _why_not_again(self, manager: Manager, unit: Unit) -> str:
         """Return why a unit that has failed is not started again; empty if it is."""
         now = self._clock.monotonic()
+        if self._begun and now - self._begun[-1] >= WITHIN:
+            self.forget()
         if len(self._begun) == MOST and now - self._begun[0] < WITHIN:
             return f"it fails right after it is started, {MOST} times in {WITHIN:g} s"
+        if not self._begun:
+            await manager.reset_failed(unit.name)
         self._begun.append(now)
+        self._since = self._clock.wall()
         return ""
 
 
