@@ -280,12 +280,46 @@ async def test_another_main_process_is_news(make, inside):
 
 async def test_a_start_that_fails_says_why_in_the_words_of_the_journal(make, inside):
     inside.unit("broken.service", BROKEN)
-    with pytest.raises(OSError, match="could not start broken") as caught:
+    with pytest.raises(OSError, match="broken") as caught:
         await repaired(make("broken", state="running"))
     first, *lines = str(caught.value).splitlines()
-    assert "its job ended with 'failed'" in first
-    assert "result 'exit-code'" in first
+    assert first == "broken.service failed: exit code 3, /bin/sh"
     assert "  no database" in lines
+
+
+@pytest.mark.parametrize(
+    ("service", "why"),
+    [
+        ("Type=exec\nExecStart=/none", "exit code 203 (EXEC), /none"),
+        ("Type=notify\nExecStart=/bin/sh -c 'kill -9 $$$$'", "killed by SIGKILL, /bin/sh"),
+        ("Type=notify\nExecStart=/bin/sleep 9\nTimeoutStartSec=0.1", "it took longer than it may"),
+        ("Type=notify\nExecStart=/bin/true", "it did not say that it is ready, as its type demands"),
+    ],
+)  # fmt: skip
+async def test_what_became_of_a_unit_is_said_once(make, inside, service, why):
+    inside.unit("story.service", f"[Service]\n{service}")
+    await systemctl("daemon-reload")
+    with pytest.raises(OSError, match="story") as caught:
+        await repaired(make("story", state="running"))
+    assert str(caught.value).splitlines()[0] == f"story.service failed: {why}"
+
+
+async def test_a_reload_that_fails_says_why(make, inside):
+    inside.unit("strict.service", SLEEPER + "\n[Service]\nExecReload=/bin/sh -c 'exit 4'")
+    unit = make("strict", state="running")
+    await repaired(unit)
+    await repaired(unit)
+    why = "systemd could not reload-or-try-restart strict.service: exit code 4, /bin/sh"
+    with pytest.raises(OSError, match=why):
+        await unit.refresh()
+
+
+async def test_what_a_unit_requires_and_failed_is_told(make, inside):
+    inside.unit("base.service", BROKEN)
+    inside.unit("upper.service", f"[Unit]\nRequires=base.service\nAfter=base.service\n{SLEEPER}")
+    why = "could not start upper.service: something that it requires failed"
+    with pytest.raises(OSError, match=why):
+        await repaired(make("upper", state="running"))
 
 
 async def test_what_systemd_gave_up_is_started_once_it_is_mended(make, inside):

@@ -1,8 +1,9 @@
 """What systemd is asked to do with a unit, and whether it had the effect that it should."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from setpoint.dbus.results import story
 from setpoint.dbus.units import Unit
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ async def have_done(
     unit = await manager.unit(name)
     if result in ("done", "") and is_done(unit):
         return
-    found = await manager.properties(unit)
-    why = f"systemd could not {verb} {unit.name}, {_reason(unit, found, result)}"
+    why = story(verb, unit, await manager.properties(unit), result)
     raise ChildProcessError(why + await journal(host, manager, unit.name, since))
 
 
@@ -70,15 +70,3 @@ async def journal(host: "Host", manager: "Manager", name: str, since: float) -> 
     except OSError:  # the journal is a help, and not there on every machine
         return ""
     return "".join(f"\n  {line}" for line in done.stdout.splitlines())
-
-
-def _reason(unit: Unit, found: Mapping[str, Any], result: str) -> str:
-    """Return what became of a job and of the unit."""
-    words = [] if result in ("done", "") else [f"its job ended with {result!r}"]
-    words.append(f"it is {unit.active_state} ({unit.sub_state})")
-    if found.get("Result", "success") != "success":
-        status = found.get("ExecMainStatus", 0)
-        words.append(f"result {found['Result']!r}" + (f", status {status}" if status else ""))
-    if unit.load_state not in ("loaded", "masked"):
-        words.append(f"its file is {unit.load_state}: {found.get('LoadError', ('', ''))[1]}")
-    return ", ".join(words)
