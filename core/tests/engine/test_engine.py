@@ -169,6 +169,19 @@ async def test_what_is_refused_is_not_tried_again(lab):
     assert result.failed == {"cell a": "it cannot be; do otherwise"}
 
 
+async def test_the_same_refusal_within_a_second_is_told_once(lab, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(lab.clock, "monotonic", lambda: now[0])
+    lab.machine.broken["a"] = Refused("it cannot be")
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        for seconds in (0.5, 0.9, 1.1):
+            now[0], looks = seconds, len(lab.machine.done("check"))
+            lab.machine.disturb("a", None)
+            await lab.machine.until(lambda looks=looks: len(lab.machine.done("check")) > looks)
+            await kept.told(Converged)
+    assert len([e for e in lab.events if isinstance(e, Failed)]) == 2
+
+
 async def test_retries_are_counted_over_the_life_unless_they_are_reset(lab):
     for reset, retries in ((False, [0, -1, -1]), (True, [0, -1, 0, -1])):
         lab.events.clear()

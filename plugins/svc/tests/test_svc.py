@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from setpoint import Need, ParamError, Refused, Thing
-from setpoint.engine.events import Changed, Converged
+from setpoint.engine.events import Changed, Converged, Failed
 from setpoint.host import Host
 from setpoint.testing.lives import as_nobody
 from setpoint.testing.resources import ResourceSuite
@@ -428,6 +428,35 @@ async def test_an_unknown_unit_is_named_with_the_nearest_one(make, inside):
     inside.unit("nginx.service", SLEEPER)
     with pytest.raises(Refused, match=r"no unit 'ngnix\.service'; did you mean 'nginx\.service'\?"):
         await repaired(make("ngnix", state="running"))
+
+
+async def test_one_that_is_like_no_other_is_not_compared_by_its_type(make):
+    with pytest.raises(
+        Refused, match=r"no unit 'qqq\.service'; install what brings it before this"
+    ):
+        await repaired(make("qqq", state="running"))
+
+
+async def test_a_unit_whose_file_has_gone_is_told_once_and_not_hammered(make, inside, engine):
+    file = inside.root / "usr/lib/systemd/system/gone.service"
+    file.write_text("[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=default.target\n")
+    gone = make("gone", state="running", startup="enabled")
+    async with engine.keeping(gone) as kept:
+        file.unlink()
+        await systemctl("stop", "gone")
+        await systemctl("daemon-reload")
+        failed = await kept.told(Failed)
+        await kept.told(Converged)
+        await systemctl("daemon-reload")
+        file.write_text(
+            "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=default.target\n"
+        )
+        await systemctl("daemon-reload")
+        await kept.told(Changed)
+    why = "systemd has no unit 'gone.service' any more; install again what brought it, or take this out"
+    assert failed.error == why
+    assert [event.error for event in engine.events if isinstance(event, Failed)] == [why]
+    assert await systemctl("is-active", "gone") == "active"
 
 
 async def test_a_dry_run_bears_a_unit_that_something_else_will_bring(make):

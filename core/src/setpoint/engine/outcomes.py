@@ -25,6 +25,8 @@ from setpoint.values import Change
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
+SAME = 1.0  # seconds in which the same refusal again is no news: one change has several events
+
 # What says all there is to say by itself; of anything else the plugin is told that it came from.
 TELLING = (SetpointError, PluginError, ParamError, msgspec.ValidationError, OSError)
 
@@ -40,6 +42,9 @@ class Outcomes:
         self.failed: dict[int, str] = {}
         self.told_blocked: dict[int, str] = {}
         self._tries: dict[int, int] = {}
+        self._refused: dict[
+            int, tuple[str, float]
+        ] = {}  # vertex to why, and until when that is no news
 
     def changed(self, v: int, changes: list[Change], applied: bool, seconds: float = 0.0) -> None:
         """Tell that `v` was not as declared, count the repair, and mark whom it notifies."""
@@ -98,10 +103,12 @@ class Outcomes:
             parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v))
             parts.scheduler.wait(v)
             return
+        is_news = not self._is_told(v, error, why) or v not in self.failed
         self.failed[v] = why
         self.told_blocked.pop(v, None)
         self._record(v, "failed", why)
-        parts.emit(Failed(parts.key(v), why))
+        if is_news:
+            parts.emit(Failed(parts.key(v), why))
         fired, excused = parts.ledger.fail(v, parts.key(v))
         self._notify(fired)
         parts.scheduler.fail(v, excused)
@@ -131,7 +138,7 @@ class Outcomes:
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""
-        for known in (self.failed, self.told_blocked, self._tries):
+        for known in (self.failed, self.told_blocked, self._tries, self._refused):
             known.pop(v, None)
 
     def explain(self, v: int, error: BaseException) -> str:
@@ -139,6 +146,16 @@ class Outcomes:
         parts = self._parts
         kind = type(parts.vertices.resource[v])
         return parts.redaction.text(explain(error, kind, parts.plugins))
+
+    def _is_told(self, v: int, error: BaseException, why: str) -> bool:
+        """Whether the same refusal of `v` was told a moment ago; if not, it is from now on."""
+        now = self._parts.now()
+        told, until = self._refused.get(v, ("", now))
+        if told == why and now < until:
+            return True
+        if isinstance(error, Refused):
+            self._refused[v] = (why, now + SAME)
+        return False
 
     def _tell_blocked(self, v: int, why: str, by: str) -> None:
         if self.told_blocked.get(v) != by:

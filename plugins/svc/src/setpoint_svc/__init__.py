@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from setpoint import REWATCH, Change, Need, ParamError, Refused, Resource, Thing, Values, hookimpl
 from setpoint.dbus.effects import have_done
+from setpoint.dbus.errors import CallError
 from setpoint.dbus.manager import Manager, system_manager, user_manager
 from setpoint.dbus.units import Unit, fault_of, full_name, template_of
-from setpoint.errors import suggest
 from setpoint.watching import Many, Subscription
 from setpoint_svc.failing import Starts
 
@@ -28,6 +28,7 @@ STARTUP = {
     "transient": "disabled",
     "masked": "masked",
 }
+NO_SUCH = ("NoSuchUnit", "NoSuchUnitFile", "FileNotFound")  # what systemd answers
 WITHOUT_INSTALL = {"static", "generated", "transient"}
 COMMANDS = {
     "enabled": "EnableUnitFiles",
@@ -117,6 +118,7 @@ class Svc(Resource):
         if await self._is_outdated(unit):
             changes.append(Change("daemon_reload", "unit file changed", "unit file read"))
         is_unknown = unit.load_state == "not-found" and not changes
+        self.memory["was_there"] = self.memory.get("was_there") or not is_unknown
         if self.startup is not None:
             found = await self._manager.file_state(self.unit)
             if STARTUP.get(found) != self.startup and not self._is_as_good(found):
@@ -129,17 +131,12 @@ class Svc(Resource):
     async def apply(self, changes: list[Change]) -> None:
         """Have systemd repair what differs."""
         wanted = {change.attribute for change in changes}
-        unit = await self._manager.unit(self.unit)
-        if "daemon_reload" in wanted:
-            self.memory["is_outdated"] = True
-        elif unit.load_state == "not-found":
-            raise self._unknown()
-        if "startup" in wanted:  # which has systemd read the unit file too
-            await self._set_startup()
-        elif "daemon_reload" in wanted:
-            await self._manager.reload()
-        if "state" in wanted:
-            await (self._start() if self.state == "running" else self._stop())
+        try:
+            await self._repair(wanted)
+        except CallError as error:
+            if error.reason in NO_SUCH:  # it has gone meanwhile
+                raise self._unknown() from None
+            raise
 
     @hookimpl
     async def refresh(self) -> None:
@@ -190,6 +187,19 @@ class Svc(Resource):
         starts: Starts = self.memory.setdefault("starts", Starts(self.host.clock))
         return starts
 
+    async def _repair(self, wanted: set[str]) -> None:
+        unit = await self._manager.unit(self.unit)
+        if "daemon_reload" in wanted:
+            self.memory["is_outdated"] = True
+        elif unit.load_state == "not-found":
+            raise self._unknown()
+        if "startup" in wanted:  # which has systemd read the unit file too
+            await self._set_startup()
+        elif "daemon_reload" in wanted:
+            await self._manager.reload()
+        if "state" in wanted:
+            await (self._start() if self.state == "running" else self._stop())
+
     async def _is_outdated(self, unit: Unit) -> bool:
         """Whether there is a unit file that systemd has not read, or has read before it was changed."""
         if unit.load_state == "not-found":
@@ -197,11 +207,22 @@ class Svc(Resource):
         return bool(await self._manager.property(unit.name, "NeedDaemonReload"))
 
     def _unknown(self) -> Refused:
-        known: set[str] = set()
+        if self.memory.get("was_there"):
+            why = f"systemd has no unit {self.unit!r} any more"
+            return Refused(why, "install again what brought it, or take this out")
+        from difflib import get_close_matches
+
+        suffix = f".{self.unit.rpartition('.')[2]}"  # which all have, so that it makes nothing near
+        stems: set[str] = set()
         for directory in USER if self.session else SYSTEM:
             with suppress(OSError):
-                known.update(os.listdir(os.path.expanduser(directory)))
-        return Refused(f"systemd has no unit {self.unit!r}", suggest(self.unit, known))
+                names = os.listdir(os.path.expanduser(directory))
+                stems.update(n.removesuffix(suffix) for n in names if n.endswith(suffix))
+        near = get_close_matches(self.unit.removesuffix(suffix), sorted(stems), 1)
+        cure = (
+            f"did you mean {near[0] + suffix!r}?" if near else "install what brings it before this"
+        )
+        return Refused(f"systemd has no unit {self.unit!r}", cure)
 
     def _is_as_good(self, found: str) -> bool:
         """Whether a unit file that has nothing but an Also= is as enabled as it can be."""
