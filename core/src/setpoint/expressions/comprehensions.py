@@ -10,6 +10,8 @@ from setpoint.expressions.frame import LISTS, Frame
 from setpoint.expressions.functions import items
 from setpoint.expressions.operators import key, shown
 
+TURN = 2  # steps of one turn of a loop, beside those of what is in it
+
 Emit = Callable[[Frame, Any], None]  # appends to a list, or puts into a map
 Bind = Callable[[Frame, Any], None]  # gives the loop variables their values
 
@@ -74,7 +76,7 @@ class Comprehensions(Base):
             bind = self._bind(generator.target, names)
             tests, price = self.price(lambda: [self.code(test) for test in generator.ifs])
             emit, more = self.price(lambda: self._loops(others, build))
-        return _loop(Loop(iterable, bind, tests, 1 + price + more), emit)
+        return _loop(Loop(iterable, bind, tests, TURN + price + more), emit)
 
     def _bind(self, target: ast.expr, names: dict[str, int]) -> Bind:
         if isinstance(target, ast.Name):
@@ -112,9 +114,14 @@ def _loop(loop: Loop, emit: Emit) -> Emit:
 
     def run(frame: Frame, made: Any) -> None:
         for item in items(frame, frame.opened(iterable(frame))):
-            frame.pay(price)
+            frame.steps -= price
+            if frame.steps < 0:
+                frame.pay(0)  # which says so
             bind(frame, item)
-            if all(test(frame) for test in tests):
+            for test in tests:
+                if not test(frame):
+                    break
+            else:
                 emit(frame, made)
 
     return run

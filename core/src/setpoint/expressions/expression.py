@@ -54,6 +54,11 @@ class Expression:
         self.paths = self._program.paths
 
     @property
+    def lookup(self) -> Path | None:
+        """The path that it is, if it only looks something up, with all keys written out."""
+        return self._program.path
+
+    @property
     def is_timed(self) -> bool:
         """Whether it has functions over time, so that it needs a `State`."""
         return bool(self._program.timed)

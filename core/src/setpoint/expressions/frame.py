@@ -17,7 +17,7 @@ import msgspec
 from setpoint.expressions.faults import UNKNOWN, ExpressionError, NotKnownError
 from setpoint.values import Secret
 
-MAX_STEPS = 250_000
+MAX_STEPS = 200_000
 MAX_TEXT = 1_000_000  # characters of one text
 MAX_BITS = 256  # of a whole number
 MAX_DEPTH = 100  # of lists and maps in each other

@@ -79,11 +79,15 @@ def _sorted(frame: Frame, value: Any, key: Any = None, reverse: Any = False) -> 
     return [values[index] for index in order]
 
 
-def _extreme(name: str, choose: Callable[..., int]) -> Callable[..., Any]:
+def _extreme(name: str, choose: Callable[..., Any]) -> Callable[..., Any]:
     """Return `min` or `max`."""
 
     def extreme(frame: Frame, *values: Any, key: Any = None) -> Any:
         found = list(items(frame, values[0]) if len(values) == 1 else values)
+        if key is None and NUMBERS.issuperset(map(type, found)):
+            frame.pay(len(found))
+            if found:
+                return choose(found)
         if not found:
             cure = f"write default({name}(...), 0)"
             raise ExpressionError(f"an empty list has no {name}", cure, missing=True)

@@ -56,7 +56,8 @@ def _arithmetic(verb: str, calculate: Callable[[Any, Any], Any]) -> Operation:
 
     def operation(frame: Frame, left: Any, right: Any) -> Any:
         if type(left) not in NUMBERS or type(right) not in NUMBERS:
-            raise _no_pair(frame, verb, left, right)
+            cure = 'format by f"..."' if type(left) is str and calculate is operator.mod else ""
+            raise _no_pair(frame, verb, left, right, cure)
         try:
             return number(calculate(left, right))
         except ZeroDivisionError:

@@ -53,7 +53,7 @@ class Parsed:
         """Return the error in our words, and in Python's where they say more than "invalid syntax"."""
         at = self._skipped + error.offset - 1 if error.offset else len(self.source.rstrip())
         at = min(at, len(self.source) - 1)
-        what, cure = error.msg[:1].lower() + error.msg[1:], ""
+        what, cure = error.msg[:1].lower() + error.msg[1:].partition(" (detected at")[0], ""
         if "escape" in what:
             cure = 'write r"..." around it'
         elif not error.offset:

@@ -27,6 +27,7 @@ class Template:
         text: what is written.
         at: the offset at which it stands in a text around it, added to the places in errors.
 
+    parts: text and expressions, in order.
     paths: what the expressions read, see `Expression`.
 
     Raises:
@@ -34,13 +35,13 @@ class Template:
 
     """
 
-    __slots__ = ("_parts", "paths", "text")
+    __slots__ = ("parts", "paths", "text")
 
     def __init__(self, text: str, *, at: int = 0) -> None:
         self.text = text
-        self._parts = tuple(_parts(text, at))
+        self.parts = tuple(_parts(text, at))
         paths: dict[Path, None] = {}
-        for part in self._parts:
+        for part in self.parts:
             if isinstance(part, Expression):
                 paths.update(dict.fromkeys(part.paths))
         self.paths = tuple(paths)
@@ -48,22 +49,22 @@ class Template:
     @property
     def is_live(self) -> bool:
         """Whether there is an expression in it."""
-        return any(isinstance(part, Expression) for part in self._parts)
+        return any(isinstance(part, Expression) for part in self.parts)
 
     @property
     def is_timed(self) -> bool:
         """Whether it has functions over time, so that it needs a `State`."""
-        return any(isinstance(part, Expression) and part.is_timed for part in self._parts)
+        return any(isinstance(part, Expression) and part.is_timed for part in self.parts)
 
     def evaluate(self, names: Mapping[str, object], *, state: State | None = None) -> Any:
         """Return what the text stands for, see `Expression.evaluate`."""
         if state is not None:
             state.begin()
-        if len(self._parts) == 1 and isinstance(self._parts[0], Expression):
-            return self._parts[0].run(names, state)
+        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
+            return self.parts[0].run(names, state)
         values = [
             part if isinstance(part, str) else _written(part, part.run(names, state))
-            for part in self._parts
+            for part in self.parts
         ]
         if UNKNOWN in values:
             return UNKNOWN
