@@ -3,7 +3,6 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +48,21 @@ class LanguageServer:
         self.ask("initialize", processId=None, rootUri=None, capabilities=ABILITIES)
         self.tell("initialized")
 
-    def open(self, text: str) -> str:
+    def open(self, text: str, folder: Path | None = None) -> str:
         """Open a document, and return its address when it was looked through."""
         self.opened += 1
-        uri = (self.folder / f"{self.opened}.yaml").as_uri()
+        uri = ((folder or self.folder) / f"{self.opened}.yaml").as_uri()
         document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
         self.tell("textDocument/didOpen", textDocument=document)
         while uri not in self.found:
             self.read()
         return uri
 
-    def complaints(self, text: str) -> list[tuple[int, str, str]]:
+    def complaints(self, text: str, folder: Path | None = None) -> list[tuple[int, str, str]]:
         """Return what is marked in `text`: the line from 1, what is underlined, and what is said."""
         lines = text.splitlines()
         result = []
-        for found in self.found[self.open(text)]:
+        for found in self.found[self.open(text, folder)]:
             start, end = found["range"]["start"], found["range"]["end"]
             last = end["character"] if end["line"] == start["line"] else None
             marked = lines[start["line"]][start["character"] : last]
@@ -105,9 +104,12 @@ class LanguageServer:
 
     def read(self) -> dict[str, Any]:
         """Return the next message; what the server asks is answered."""
-        headers = iter(partial(self.process.stdout.readline), b"\r\n")
-        sizes = [int(h.split(b":")[1]) for h in headers if h.startswith(b"Content-Length")]
-        message: dict[str, Any] = json.loads(self.process.stdout.read(sizes[0]))
+        size = 0
+        while line := self.process.stdout.readline().strip():
+            name, _, value = line.partition(b":")
+            size = int(value) if name == b"Content-Length" else size
+        assert size, "the language server has ended"
+        message: dict[str, Any] = json.loads(self.process.stdout.read(size))
         if message.get("method") == "workspace/configuration":
             wanted = message["params"]["items"]
             settings = [SETTINGS if item["section"] == "yaml" else None for item in wanted]

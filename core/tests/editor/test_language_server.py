@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from setpoint import graphfile
 from setpoint.cli.group import setpoint
+from setpoint.graphfile import form
 from setpoint.plugins import Plugins
 
 ROOT = Path(__file__).parents[3]
@@ -77,7 +78,7 @@ def test_what_is_wrong_is_marked_at_its_place(editor):
 
 def test_the_keys_of_a_file_are_completed(editor):
     found = editor.completions(MODELINE)
-    assert found.keys() == {"graph", "vars", "defaults", "resources", "edges"}
+    assert found.keys() == set(form.KEYS)
     assert written(found["resources"]) == "resources:\n  "
 
 
@@ -121,6 +122,16 @@ def test_what_completion_writes_can_be_run(editor, tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text(text)
     assert list(graphfile.load([path], Plugins()).resources) == ["noop first"]
+
+
+def test_a_first_graph_leads_the_editor_to_its_schema(editor):
+    place = editor.folder / "new"
+    assert CliRunner().invoke(setpoint, ["init", str(place)]).exit_code == 0
+    text = (place / "site.yaml").read_text()
+    assert editor.complaints(text, place) == []
+    wrong = text.replace("content:", "contents:")
+    found = [(marked, said) for _, marked, said in editor.complaints(wrong, place)]
+    assert found == [("contents", "Property contents is not allowed.")]
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,14 @@ def test_what_is_no_yaml_is_answered_as_ever():
         formatted("a: 1\na: 2\n", "site.yaml")
 
 
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_what_ends_a_line_for_some_programs_only_is_refused(character):
+    with pytest.raises(
+        GraphError, match=r"site.yaml:1:9: cannot be formatted with .*; write it as"
+    ):
+        formatted(f"a: 1 # b{character}c: 2\n", "site.yaml")
+
+
 def test_a_formatter_that_changes_what_is_said_is_refused(monkeypatch):
     class Wrong(formatting.Layout):
         def formatted(self) -> str:

@@ -1,7 +1,8 @@
 """`setpoint schema`: a JSON Schema of graph files, for editors."""
 
 import json
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO, TypeVar
 
 import click
 
@@ -9,8 +10,7 @@ from setpoint.cli.installed import installed
 from setpoint.errors import PluginError
 from setpoint.graphfile.schema import schema
 
-if TYPE_CHECKING:
-    from setpoint.resource import Resource
+T = TypeVar("T")
 
 EPILOG = """\b
 Examples:
@@ -40,12 +40,16 @@ def command(out: TextIO) -> None:
 
 
 def schema_text() -> str:
-    """Return the schema of the installed kinds; one that is broken is left out, which is said on stderr."""
+    """Return the schema of what is installed; what is broken is left out, which is said on stderr."""
     plugins = installed()
-    kinds: dict[str, type[Resource]] = {}
-    for name in plugins.kinds():
+    kinds = dict(_usable(plugins.kinds(), plugins.kind))
+    facts = dict(_usable(plugins.facts(), plugins.fact))
+    return json.dumps(schema(kinds, facts), indent=2, ensure_ascii=False) + "\n"
+
+
+def _usable(names: Iterable[str], get: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    for name in names:
         try:
-            kinds[name] = plugins.kind(name)
+            yield name, get(name)
         except PluginError as error:
             click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {error}", err=True)
-    return json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n"

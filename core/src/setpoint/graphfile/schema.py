@@ -3,23 +3,21 @@
 It says all that can be said of one file by its shape: keys, params, types, bounds, choices, what is required. Whether
 a reference leads somewhere, and what a kind's own rules are, `setpoint check` tells.
 
-Source: https://json-schema.org/draft-07; `defaultSnippets`, `markdownDescription` and `patternErrorMessage` are what
+Source: https://json-schema.org/draft-07; `defaultSnippets`, `markdownDescription` and `errorMessage` are what
 yaml-language-server and VS Code understand besides.
 """
 
-import inspect
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 
 from setpoint.declarations import WORDS
-from setpoint.declarations.docstrings import described
-from setpoint.declarations.types import describe, show
 from setpoint.graphfile.edges import POLICIES
-from setpoint.graphfile.jsontypes import EXPRESSION, Schema, schemas
-from setpoint.resource import RESERVED, Meta, Resource
-from setpoint.values import takes_secrets
+from setpoint.graphfile.form import KEYS
+from setpoint.graphfile.jsonparams import fields, first_line, params, required, words
+from setpoint.graphfile.jsontypes import EXPRESSION, Schema
+from setpoint.resource import Fact, Meta, Resource
+
+Kinds = Mapping[str, type[Resource]]
+Facts = Mapping[str, type[Fact]]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 _MAP = ["object", "null"]  # a map that may be left empty
@@ -27,9 +25,12 @@ _REFERENCES = ["string", "array", "object"]
 _TEXTS = {
     "graph": "The name of the graph. Of several files the first that has one names the graph.",
     "vars": "Constants: names to values of any kind. Each may use those above it, as `${{ vars.NAME }}`.",
+    "facts": "Facts with params, under names of your own: `NAME: { FACT: WHAT IT IS ABOUT }`.",
     "defaults": "Params and meta params of a kind, unless a resource says otherwise.",
     "resources": "What is to be on this machine: `KIND NAME`, and below it its params.",
     "edges": "Order as arrows: `KIND NAME -> KIND NAME`; `~>` carries a notification too.",
+    "when": "An expression: the resource is there only while this is true.",
+    "for_each": "A list or a map: there is one resource for each item, which is `each.value`.",
     "meta": "How the engine treats it, whatever its kind.",
     "require": "What runs before this one.",
     "before": "What runs after this one.",
@@ -41,27 +42,22 @@ _TEXTS = {
 }
 
 
-def schema(kinds: Mapping[str, type[Resource]]) -> Schema:
-    """Return the JSON Schema of graph files whose resources are of `kinds`."""
-    kinds = dict(sorted(kinds.items()))
+def schema(kinds: Kinds, facts: Facts) -> Schema:
+    """Return the JSON Schema of graph files with resources of `kinds`, and `facts`."""
+    kinds, facts = dict(sorted(kinds.items())), dict(sorted(facts.items()))
     needs = [_needs(name, param) for name, kind in kinds.items() for param in required(kind)]
     return {
         "$schema": DRAFT,
         "title": "graph file",
         "type": "object",
         "additionalProperties": False,
-        "properties": {
-            "graph": _said("graph", {"type": "string"}),
-            "vars": _said("vars", _vars()),
-            "defaults": _said("defaults", _defaults(kinds)),
-            "resources": _said("resources", _led("resources", _MAP)),
-            "edges": _said("edges", _arrows()),
-        },
+        "properties": _sections(kinds, facts),
         **({"allOf": needs} if needs else {}),
         "definitions": {
             "resources": _resources(kinds),
             "kinds": {name: _kind(name, kind) for name, kind in kinds.items()},
             "defaults": {name: _default_params(name, kind) for name, kind in kinds.items()},
+            "facts": {name: _fact(name, fact) for name, fact in facts.items()},
             "meta": _meta(),
             "references": _references(),
             "policies": _policies(),
@@ -69,13 +65,17 @@ def schema(kinds: Mapping[str, type[Resource]]) -> Schema:
     }
 
 
-def required(kind: type[Resource]) -> list[str]:
-    """Return the params that a resource of `kind` must have."""
-    return [field.name for field in _fields(kind) if field.required]
-
-
-def _fields(struct: type[msgspec.Struct]) -> list[Any]:
-    return [field for field in msgspec.structs.fields(struct) if field.name not in RESERVED]
+def _sections(kinds: Kinds, facts: Facts) -> Schema:
+    """Return the schema of each key at the top of a file."""
+    sections: Schema = {
+        "graph": {"type": "string"},
+        "vars": _vars(),
+        "facts": {"type": _MAP, "additionalProperties": _fact_section(facts)},
+        "defaults": _defaults(kinds),
+        "resources": _led("resources", _MAP),
+        "edges": _arrows(),
+    }
+    return {key: _said(key, found) for key, found in sections.items() if key in KEYS}
 
 
 def _said(word: str, schema: Schema) -> Schema:
@@ -126,65 +126,52 @@ def _policies() -> Schema:
 
 
 def _meta() -> Schema:
-    params, _ = _params(Meta, "/definitions/meta")
-    return {"title": "meta", "type": _MAP, "additionalProperties": False, "properties": params}
-
-
-def _params(struct: type[msgspec.Struct], where: str) -> tuple[dict[str, Schema], Schema]:
-    """Return the schema of each field of `struct`, and the definitions they need below `where`."""
-    _, entries = described(inspect.getdoc(struct) or "")
-    fields = _fields(struct)
-    found, named = schemas((field.type for field in fields), f"{where}/definitions")
-    params = {
-        field.name: {**_words(field, entries.get(field.name, "")), **_default(field), **schema}
-        for field, schema in zip(fields, found, strict=True)
-    }
-    return params, {"definitions": named} if named else {}
-
-
-def _words(field: Any, text: str) -> Schema:
-    """Return what an editor shows of a param: `text`, its type and its default."""
-    default = _default(field).get("default")
-    facts = ["a secret"] if takes_secrets(field.type) else []
-    facts += [describe(field.type), *(["required"] if field.required else [])]
-    facts += [f"by default {show(default)}"] if default is not None else []
-    return {"description": text, "markdownDescription": f"{text}\n\n*{', '.join(facts)}*".strip()}
-
-
-def _default(field: Any) -> Schema:
-    """Return the default of `field`, if it has one that says something."""
-    if field.required or takes_secrets(field.type):
-        return {}
-    says_something = isinstance(field.default, (bool, int, float, str, tuple))
-    if not says_something or field.default in ("", ()):
-        return {}
-    return {"default": msgspec.to_builtins(field.default)}
+    made, _ = params(Meta, "/definitions/meta")
+    return {"title": "meta", "type": _MAP, "additionalProperties": False, "properties": made}
 
 
 def _kind(name: str, kind: type[Resource]) -> Schema:
     """Return the schema of what stands below the key of a resource."""
-    prose, entries = described(inspect.getdoc(kind) or "")
-    params, definitions = _params(kind, f"/definitions/kinds/{name}")
-    called = f"\n\n**NAME**: {entries['name']}" if "name" in entries else ""
-    params["meta"] = _said("meta", _led("meta", _MAP))
+    made, definitions = params(kind, f"/definitions/kinds/{name}")
+    made["when"] = _said("when", {"type": ["string", "boolean"]})
+    made["for_each"] = _said("for_each", {"type": ["string", "array", "object"]})
+    made["meta"] = _said("meta", _led("meta", _MAP))
     for word in WORDS:
         definition = "policies" if word in ("notify", "listen") else "references"
-        params[word] = _said(word, _led(definition, _REFERENCES))
+        made[word] = _said(word, _led(definition, _REFERENCES))
+    body = {"title": name, "type": _MAP, "additionalProperties": False, "properties": made}
+    return {**words(kind), **body, **definitions}
+
+
+def _fact(name: str, fact: type[Fact]) -> Schema:
+    """Return the schema of what stands behind the name of a fact: what it is about, or its params."""
+    made, definitions = params(fact, f"/definitions/facts/{name}")
+    types = ["object", "string", "number", "boolean", "null"]
+    made["name"] = {"type": types[1:], "description": "what it is about"}
+    body = {"title": name, "type": types, "additionalProperties": False, "properties": made}
+    return {**words(fact), **body, **definitions}
+
+
+def _fact_section(facts: Facts) -> Schema:
+    """Return the schema of one entry of `facts`."""
+    types = ["string", "object", "number", "boolean", "null"]
+    properties = {}
+    for name, fact in facts.items():
+        properties[name] = {**words(fact), **_led(f"facts/{name}", types)}
     return {
-        "title": name,
-        "description": prose,
-        "markdownDescription": f"{prose}{called}",
-        "type": _MAP,
+        "title": "fact",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
         "additionalProperties": False,
-        "properties": params,
-        **definitions,
+        "properties": properties,
     }
 
 
-def _defaults(kinds: Mapping[str, type[Resource]]) -> Schema:
+def _defaults(kinds: Kinds) -> Schema:
     properties = {}
     for name, kind in kinds.items():
-        text = _first(kind)
+        text = first_line(kind)
         said = {"description": text, "markdownDescription": text}
         properties[name] = {**said, **_led(f"defaults/{name}", _MAP)}
     return {"type": _MAP, "additionalProperties": False, "properties": properties}
@@ -193,12 +180,12 @@ def _defaults(kinds: Mapping[str, type[Resource]]) -> Schema:
 def _default_params(name: str, kind: type[Resource]) -> Schema:
     """Return the schema of the defaults of one kind: its params, none of them required."""
     where = f"#/definitions/kinds/{name}/properties"
-    own = (*(field.name for field in _fields(kind)), "meta")
-    params = {param: {"$ref": f"{where}/{param}"} for param in own}
-    return {"title": name, "type": _MAP, "additionalProperties": False, "properties": params}
+    own = (*(field.name for field in fields(kind)), "meta")
+    made = {param: {"$ref": f"{where}/{param}"} for param in own}
+    return {"title": name, "type": _MAP, "additionalProperties": False, "properties": made}
 
 
-def _resources(kinds: Mapping[str, type[Resource]]) -> Schema:
+def _resources(kinds: Kinds) -> Schema:
     patterns = {_pattern(name): {"$ref": f"#/definitions/kinds/{name}"} for name in kinds}
     return {
         "title": "resources",
@@ -216,14 +203,9 @@ def _pattern(kind: str) -> str:
 
 def _snippet(name: str, kind: type[Resource]) -> Schema:
     """Return what an editor writes for a resource of `kind`: its key, and what is required."""
-    params = [f"  {param}: ${number}" for number, param in enumerate(required(kind), start=2)]
-    body = "\n".join([f"{name} ${{1:NAME}}:", *(params or ["  $2"])])
-    return {"label": name, "description": _first(kind), "bodyText": body}
-
-
-def _first(kind: type[Resource]) -> str:
-    """Return the first line of what `kind` says of itself."""
-    return (inspect.getdoc(kind) or "").partition("\n")[0]
+    lines = [f"  {param}: ${number}" for number, param in enumerate(required(kind), start=2)]
+    body = "\n".join([f"{name} ${{1:NAME}}:", *(lines or ["  $2"])])
+    return {"label": name, "description": first_line(kind), "bodyText": body}
 
 
 def _needs(name: str, param: str) -> Schema:
