@@ -18,9 +18,9 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
-    "errors values clock expressions openat2 paths temporaries replacing hookspecs watching relations resource together"
-    " files editing processes dbus world host accounts journal graph autoedges plugins facts declarations reversals graphfile engine"
-    " plan cli testing"
+    "errors oserrors values clock expressions openat2 paths temporaries replacing hookspecs watching relations"
+    " resource together files editing processes dbus world host accounts journal graph autoedges plugins facts"
+    " declarations reversals graphfile engine plan cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from setpoint import oserrors
 from setpoint.errors import Refused
 from setpoint.paths import (
     READ,
@@ -181,7 +182,11 @@ class Files:
             and parent in self._cleaned
             and self._guarded.get(parent, 0.0) > monotonic()
         ):
-            return write_at_once(path, parent + temporary_name(), data, mode, keep or None)
+            try:
+                return write_at_once(path, parent + temporary_name(), data, mode, keep or None)
+            except OSError as error:
+                oserrors.name(error, path)
+                raise
         with self._place(path) as place:
             old = replaced(place) if keep else None
             if old is not None and mode is None:

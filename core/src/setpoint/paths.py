@@ -17,6 +17,7 @@ from contextlib import suppress
 
 import msgspec
 
+from setpoint import oserrors
 from setpoint.errors import Refused
 from setpoint.openat2 import (
     AT_FDCWD,
@@ -244,9 +245,16 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     def __enter__(self) -> "Place":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: object, __: object) -> None:
         if self.fd is not None:
             os.close(self.fd)
+        if isinstance(error, OSError):
+            oserrors.name(error, self.path)
+
+    @property
+    def path(self) -> str:
+        """The path, as people know it."""
+        return self.name if self.fd is None else f"{self.parent}{self.name}"
 
     def look(self) -> os.stat_result:
         """Return the status of what is there, of a link itself."""

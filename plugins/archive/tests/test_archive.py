@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from setpoint import ParamError, Refused
+from setpoint.host import Host
+from setpoint.oserrors import told
 from setpoint.testing import ResourceSuite
+from setpoint.testing.lives import as_nobody
 from setpoint_archive import Archive
 
 TEXT = b"some text\n"
@@ -361,3 +364,24 @@ def test_what_it_needs_and_provides():
     it = Archive("/srv/app.zip", source="/srv/app", create=True)
     assert [tuple(thing) for thing in it.provides()] == [("path", "/srv/app.zip")]
     assert ("directory", "/srv") in {(need.what, need.name) for need in it.needs()}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("there", [False, True])
+async def test_what_may_not_be_written_is_named_by_its_path(tmp_path, build, there):
+    for above in [tmp_path, *tmp_path.parents][:3]:
+        above.chmod(0o755)
+    source, target = tmp_path / "a.tar", tmp_path / "below"
+    source.write_bytes(build.tar(build.entry("f", b"x")))
+    if there:
+        target.mkdir()
+
+    async def work(state: str) -> None:
+        try:
+            archive = Archive(str(target), source=str(source), _host=Host(state=state))
+            await archive.check_apply(apply=True)
+        except OSError as error:
+            raise ValueError(told(error)) from None
+
+    named = target / "f" if there else target
+    assert (await as_nobody(work)).text == f"{named}: permission denied; run as root"

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from setpoint import oserrors
 from setpoint.engine.brakes import FIGHT_REPAIRS
 from setpoint.engine.events import (
     Blocked,
@@ -187,6 +188,8 @@ class Outcomes:
 def explain(error: BaseException, kind: type[Resource], plugins: "Plugins") -> str:
     """Return why a verb of `kind` failed: what a person can set right, or which plugin is the culprit."""
     name, text = type(error).__name__, text_of(error)
+    if isinstance(error, OSError):
+        text = oserrors.told(error)
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, TELLING):
         return (text or name) + notes

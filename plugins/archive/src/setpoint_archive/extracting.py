@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
 from setpoint import Change, Refused
+from setpoint.oserrors import naming
 from setpoint_archive.manifest import (
     Manifest,
     Signature,
@@ -145,7 +146,8 @@ class Extracting:
             for member in found:
                 files += member.sort != "directory"
                 if only is None or member.path in only:
-                    _put(tree, member)
+                    with naming(f"{self._archive.at}/{shown(member.path)}"):
+                        _put(tree, member)
                     entries[as_key(member.path)] = self._signature(member)
         return entries, files
 
@@ -161,9 +163,8 @@ class Extracting:
         status = self._files.status(path, follow=True)
         if status is None or status.st_mode & 0o7777 == UNFINISHED:
             parent, _, name = path.rpartition("/")
-            with Tree(
-                self._files.open_directory(parent or "/", follow=True), parent, whose
-            ) as tree:
+            fd = self._files.open_directory(parent or "/", follow=True)
+            with Tree(fd, parent, whose) as tree, naming(path):
                 tree.make_directory(name)
         return Tree(self._files.open_directory(path, follow=True), path, whose)
 
