@@ -32,6 +32,10 @@ def names() -> dict[str, object]:
         "host": {"name": "web1"},
         "hosts": ["web1", "web2"],
         "world": {},
-        "secrets": {"db": Secret("hunter22"), "keys": Secret({"a": "first one"})},
+        "secrets": {
+            "db": Secret("hunter22"),
+            "keys": Secret({"a": "first one"}),
+            "number": Secret(271828),
+        },
         "env": {"HOME": "/root"},
     }

@@ -1,5 +1,7 @@
 """What can be written, what it gives, and what is said about what cannot."""
 
+import enum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -220,6 +222,13 @@ def test_what_touches_a_secret_is_one(source: str, names: dict[str, object]) -> 
         "f'{secrets.db:05d}'",
         "{[secrets.db]: 1}",
         "-secrets.db",
+        "secrets.number[1:]",
+        "[x for x in secrets.number]",
+        "secrets.number.x",
+        "len(secrets.number)",
+        "1 in secrets.number",
+        "{secrets.number: 1}[2]",
+        "secrets.number and secrets.number.upper()",
         "max([1, secrets.db])",
         "replace('a', secrets.db, 1)",
         "sorted([{'a': 1}], key=secrets.db)",
@@ -254,3 +263,31 @@ def test_an_evaluation_changes_nothing_outside(names: dict[str, object]) -> None
     for source, _ in GIVES:
         expressions.compile(source).evaluate(names)
     assert repr(names) == before
+
+
+class Level(enum.Enum):
+    HIGH = "high"
+
+
+class Written(str):
+    """A text that knows where it was written."""
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Written("a"), "a"),
+        (Level.HIGH, "high"),
+        ({1}, [1]),
+        (MappingProxyType({"a": Written("b")}), {"a": "b"}),
+        ([(1, Written("a"))], [(1, "a")]),
+    ],
+)
+def test_what_comes_from_outside_is_made_plain(value: object, plain: object) -> None:
+    found = expressions.compile("[vars.x][0]").evaluate({"vars": {"x": value}})
+    assert (found, repr(found)) == (plain, repr(plain))
+
+
+def test_what_is_no_value_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="a bytes cannot be used in an expression"):
+        expressions.compile("[vars.x]").evaluate({"vars": {"x": b"a"}})

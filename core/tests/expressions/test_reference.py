@@ -17,7 +17,7 @@ from setpoint.expressions.syntax import MAX_SOURCE
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/expressions.md").read_text()
 ROWS = re.findall(r"^\| `([^`]+)` \| (`[^`]+`|unknown) \|", PAGE, re.MULTILINE)
-VALUES = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+VALUES = re.search(r"```yaml values\n(.*?)```", PAGE, re.DOTALL)
 
 
 def values() -> dict[str, Any]:

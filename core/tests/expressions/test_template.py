@@ -68,3 +68,10 @@ def test_what_a_text_reads_is_known() -> None:
     assert template.is_live
     assert not template.is_timed
     assert not Template("$${{ a }}").is_live
+
+
+def test_expressions_cannot_make_a_huge_text_together() -> None:
+    template = Template("${{ vars.text }}" * 3, at=10)
+    with pytest.raises(ExpressionError, match="more than 1,000,000 characters") as error:
+        template.evaluate({"vars": {"text": "a" * 400_000}})
+    assert (error.value.start, error.value.end) == (14, 23)

@@ -16,6 +16,7 @@ from setpoint.expressions.timed import State, Watched
 from setpoint.values import Secret
 
 KEPT = 4_096  # expressions whose functions are kept, by their text
+SHORT = 500  # characters of one that is kept
 
 
 class Program(NamedTuple):
@@ -48,7 +49,7 @@ class Expression:
     def __init__(self, source: str, *, at: int = 0) -> None:
         self.source, self.at = source, at
         try:
-            self._program = _program(source)
+            self._program = (_program if len(source) <= SHORT else _made)(source)
         except ExpressionError as error:
             raise error.moved(at) from None
         self.paths = self._program.paths
@@ -136,6 +137,10 @@ def _known(frame: Frame, value: Any) -> Any:
 
 @functools.lru_cache(KEPT)
 def _program(source: str) -> Program:
+    return _made(source)
+
+
+def _made(source: str) -> Program:
     path = _plain_path(source)
     if path is not None:
         return Program(_reading(path), (path,), 0, (), reads=True, path=path)

@@ -23,6 +23,7 @@ MAX_BITS = 256  # of a whole number
 MAX_DEPTH = 100  # of lists and maps in each other
 PER_STEP = 32  # characters of a text that are made for one step
 CONTAINER = 10  # steps for looking into a list or a map, beside what is in it
+COPIED = 25  # the same, for making one plain
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
 NUMBERS = frozenset({int, float, bool})
@@ -88,22 +89,20 @@ class Frame:
         if depth > MAX_DEPTH:
             raise ExpressionError(f"this is nested more than {MAX_DEPTH} deep")
         if kind in LISTS:
-            self.pay(len(value) + CONTAINER)
-            items = [self.plain(item, depth + 1) for item in value]
+            self.pay(len(value) + COPIED)
+            items = [
+                item if type(item) in SCALARS else self.plain(item, depth + 1) for item in value
+            ]
             return tuple(items) if kind is tuple else items
         fields = value if kind is dict else fields_of(value)
         if fields is not None:
-            self.pay(2 * len(fields) + CONTAINER)
+            self.pay(2 * len(fields) + COPIED)
             return {
                 self.plain(key, depth + 1): self.plain(item, depth + 1)
                 for key, item in fields.items()
             }
         opened = self.opened(value)
-        if opened is not value:
-            return self.plain(opened, depth)
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return self.plain(list(value), depth)
-        return _plain_scalar(value)
+        return self.plain(opened if opened is not value else _usual(value), depth)
 
     def opened(self, value: Any) -> Any:
         """Return `value`, or what is in it if it is a secret.
@@ -143,13 +142,15 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
-def _plain_scalar(value: Any) -> Any:
-    """Return a value of a type that is derived from a plain one as just that."""
+def _usual(value: Any) -> Any:
+    """Return a value of a type that is derived from, or like, a plain one as just that."""
     if isinstance(value, enum.Enum):
-        value = value.value
+        return value.value
     for kind in (str, int, float):
         if isinstance(value, kind):
             return kind(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
     raise ExpressionError(f"a {type(value).__name__} cannot be used in an expression")
 
 

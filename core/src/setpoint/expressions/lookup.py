@@ -11,13 +11,7 @@ from setpoint.values import HIDDEN
 
 
 def field(frame: Frame, value: Any, name: Any, written: str) -> Any:
-    """Return what `value` has under `name`, as it is there.
-
-    Args:
-        frame: the evaluation.
-        value: a map or a struct, or a secret one.
-        name: the key or the field.
-        written: how `value` is written, for messages.
+    """Return what `value`, for messages written so, has under `name`, as it is there.
 
     Raises:
         ExpressionError: it is not there, or `value` is nothing that has fields.
@@ -73,7 +67,8 @@ def part(frame: Frame, value: Any, bounds: slice) -> Any:
     elif type(value) in LISTS:
         frame.pay(len(value))
     else:
-        raise ExpressionError(f"a text or a list has parts, not {show(value)}")
+        shown = HIDDEN if frame.tainted else show(value)
+        raise ExpressionError(f"a text or a list has parts, not {shown}")
     return value[bounds]
 
 

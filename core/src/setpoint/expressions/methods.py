@@ -5,18 +5,23 @@ from typing import Any, Final, NamedTuple
 
 from setpoint.expressions.faults import ExpressionError, nearest
 from setpoint.expressions.frame import LISTS, Frame
-from setpoint.expressions.operators import key, pay_all, pay_search, shown
+from setpoint.expressions.operators import pay_all, pay_search, shown
 from setpoint.expressions.texts import text_of
 
 GROWTH = 3  # characters that one may become in upper or lower case
 
 
 class Method(NamedTuple):
-    """A method: what it does, and what its arguments are: text, whole number, either with "?" for none."""
+    """A method.
+
+    call: what it does.
+    takes: what each argument may be, by a letter of `_TYPES`.
+    least: how many arguments must be given.
+    """
 
     call: Callable[..., Any]
-    takes: str = ""  # a letter for each argument: s text, i whole number, S text or list of texts, a anything
-    least: int = 0  # how many of them must be given
+    takes: str = ""
+    least: int = 0
 
 
 def call_method(frame: Frame, value: Any, name: str, arguments: list[Any]) -> Any:
@@ -81,19 +86,29 @@ def _plainly(name: str, growth: int = 1) -> Callable[..., Any]:
 
 
 def _searching(name: str) -> Callable[..., Any]:
-    """Return the method `name` of Python's texts, which looks for its first argument."""
+    """Return the method `name` of Python's texts, which looks for its argument."""
 
-    def method(frame: Frame, text: str, *arguments: Any) -> Any:
+    def method(frame: Frame, text: str, wanted: str) -> Any:
         frame.pay_text(len(text))
-        wanted = arguments[0] if arguments and arguments[0] is not None else " "
         pay_search(frame, text, wanted)
-        if wanted == "" and name in ("split", "rsplit", "partition", "rpartition"):
+        if not wanted and name in ("partition", "rpartition"):
             raise ExpressionError("a text is not separated by an empty one")
-        if name in ("split", "rsplit"):
-            frame.pay(text.count(wanted) + 1 if arguments else len(text) // 2 + 1)
-        if name in ("split", "rsplit") and arguments and arguments[0] is None:
-            frame.pay(len(text) // 2)
-        return getattr(text, name)(*arguments)
+        return getattr(text, name)(wanted)
+
+    return method
+
+
+def _splitting(name: str) -> Callable[..., Any]:
+    """Return `split` or `rsplit`."""
+
+    def method(frame: Frame, text: str, by: str | None = None, most: int = -1) -> Any:
+        frame.pay_text(len(text))
+        if by == "":
+            raise ExpressionError("a text is not separated by an empty one")
+        if by is not None:
+            pay_search(frame, text, by)
+        frame.pay(len(text) // 2 if by is None else text.count(by))
+        return getattr(text, name)(by, most)
 
     return method
 
@@ -160,10 +175,6 @@ def _pay_look(frame: Frame, value: Any, wanted: Any) -> None:
     pay_all(frame, wanted)
 
 
-def _get(frame: Frame, value: dict[Any, Any], name: Any, otherwise: Any = None) -> Any:
-    return value.get(key(name), otherwise)
-
-
 def _keys(frame: Frame, value: dict[Any, Any]) -> list[Any]:
     frame.pay(len(value))
     return list(value)
@@ -184,7 +195,7 @@ TEXT: Final[dict[str, Method]] = {
     **{name: Method(_plainly(name)) for name in ("isalnum", "isalpha", "isdigit", "isspace")},
     **{name: Method(_plainly(name), "n") for name in ("strip", "lstrip", "rstrip")},
     **{name: Method(_plainly(name), "s", 1) for name in ("removeprefix", "removesuffix")},
-    **{name: Method(_searching(name), "ni") for name in ("split", "rsplit")},
+    **{name: Method(_splitting(name), "ni") for name in ("split", "rsplit")},
     **{
         name: Method(_searching(name), "s", 1)
         for name in ("count", "find", "partition", "rpartition")
@@ -201,9 +212,8 @@ LIST: Final[dict[str, Method]] = {
     "index": Method(_index, "a", 1),
 }
 MAP: Final[dict[str, Method]] = {
-    "get": Method(_get, "aa", 1),
     "items": Method(_items),
     "keys": Method(_keys),
     "values": Method(_values),
 }
-NAMES: Final = frozenset({*TEXT, *LIST, *MAP})
+NAMES: Final = frozenset({*TEXT, *LIST, *MAP, "get"})  # `get` is built by `Calls`

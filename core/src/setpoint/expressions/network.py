@@ -26,18 +26,26 @@ def ip(frame: Frame, value: Any) -> dict[str, Any]:
     except ValueError:
         raise _no_address(frame, value) from None
     frame.pay(STEPS)
+    return {**_of_network(found.network), **_of_address(found.ip), "netmask": str(found.netmask)}
+
+
+def _of_network(network: Any) -> dict[str, Any]:
     return {
-        "address": str(found.ip),
-        "version": found.version,
-        "prefix": found.network.prefixlen,
-        "netmask": str(found.netmask),
-        "network": str(found.network),
-        "first": str(found.network.network_address),
-        "last": str(found.network.broadcast_address),
-        "size": found.network.num_addresses,
-        "private": found.ip.is_private,
-        "loopback": found.ip.is_loopback,
-        "reverse": found.ip.reverse_pointer,
+        "network": str(network),
+        "prefix": network.prefixlen,
+        "first": str(network.network_address),
+        "last": str(network.broadcast_address),
+        "size": network.num_addresses,
+    }
+
+
+def _of_address(address: Any) -> dict[str, Any]:
+    return {
+        "address": str(address),
+        "version": address.version,
+        "private": address.is_private,
+        "loopback": address.is_loopback,
+        "reverse": address.reverse_pointer,
     }
 
 

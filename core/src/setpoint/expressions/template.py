@@ -70,13 +70,17 @@ class Template:
             return UNKNOWN
         text = "".join(reveal(value) for value in values)
         if len(text) > MAX_TEXT + len(self.text):
-            raise ExpressionError(
-                f"this makes a text of {len(text):,} characters, more than {MAX_TEXT:,}"
-            )
+            raise _too_long(next(part for part in self.parts if isinstance(part, Expression)))
         return Secret(text) if any(isinstance(value, Secret) for value in values) else text
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
+
+
+def _too_long(part: Expression) -> ExpressionError:
+    error = ExpressionError(f"this makes a text of more than {MAX_TEXT:,} characters")
+    error.place(part.at, part.at + len(part.source))
+    return error
 
 
 def _written(part: Expression, value: Any) -> Any:

@@ -1,5 +1,6 @@
 """How values become text: within `${{ … }}`, in f-strings, by `str`, `json` and `yaml`."""
 
+import functools
 import re
 from typing import Any
 
@@ -110,7 +111,33 @@ def yaml(frame: Frame, value: Any) -> str:
     frame.pay(YAML_STEPS * lines)
     _pay_escaped(frame, value)
     frame.pay_text(2 * lines * (_height(value) + 1))
+    try:
+        written = _dump(value)
+    except ValueError:
+        raise ExpressionError("this has no form in YAML") from None
+    frame.pay_text(len(written))
+    return written.removesuffix("...\n") if type(value) in SCALARS else written
+
+
+def _dump(value: Any) -> str:
+    """Return `value` as YAML.
+
+    Raises:
+        ValueError: there are characters in it that YAML has not.
+
+    """
     import yaml as pyyaml  # the reader of graph files has it loaded
+
+    dumped = pyyaml.dump(
+        value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    return str(dumped)
+
+
+@functools.cache
+def _dumper() -> Any:
+    """Return what writes YAML: each thing as often as it is there, a tuple as a list."""
+    import yaml as pyyaml
 
     class Dumper(getattr(pyyaml, "CSafeDumper", pyyaml.SafeDumper)):  # type: ignore[misc]
         def ignore_aliases(self, data: Any) -> bool:
@@ -120,14 +147,7 @@ def yaml(frame: Frame, value: Any) -> str:
             return self.represent_list(list(data))
 
     Dumper.add_representer(tuple, Dumper.represent_tuple)
-    try:
-        written: str = pyyaml.dump(
-            value, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
-        )
-    except (ValueError, TypeError, RecursionError, pyyaml.YAMLError):
-        raise ExpressionError("this has no form in YAML") from None
-    frame.pay_text(len(written))
-    return written.removesuffix("...\n") if type(value) in SCALARS else written
+    return Dumper
 
 
 def _pay_escaped(frame: Frame, value: Any) -> None:
