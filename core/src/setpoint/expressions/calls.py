@@ -127,6 +127,8 @@ class Calls(Base):
         count = 1 if name == "changed_at" else 2
         self._refuse_count(node, name, count, count)
         self._refuse_keywords(node, name, None)
+        if len(self.timed) == timed.MOST:
+            raise self.wrong(node, f"there are more than {timed.MOST} functions over time")
         if self.variables():
             cure = "write it outside, about one thing"
             raise self.wrong(node, f"{name} cannot be used in a comprehension", cure)

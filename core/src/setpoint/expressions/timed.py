@@ -15,6 +15,7 @@ from setpoint.expressions.frame import NUMBERS, SCALARS, Frame
 from setpoint.expressions.operators import pay_all, shown
 
 LONGEST = 31 * 24 * 3600.0  # seconds
+MOST = 50  # functions over time in one expression
 KEPT = 1_000  # values of one function; older ones are forgotten earlier then
 MAX_KEPT_TEXT = 1_000  # characters
 STEPS = 20  # times in its span that a moving average is asked for
