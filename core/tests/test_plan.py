@@ -53,7 +53,7 @@ class Reader(Resource):
 
     def check(self) -> list[Change]:
         if self.cell not in Cell.machine:
-            raise Refused(f"there is no {self.cell}")
+            raise Refused(f"there is no {self.cell}", "did you mean 'y'?")
         return []
 
 
@@ -253,7 +253,7 @@ async def test_a_secret_in_an_error_is_hidden(tmp_path: Path) -> None:
 async def test_what_cannot_be_checked_is_told(tmp_path: Path) -> None:
     found = await planned(graph(Reader(name="r", cell="x"), Broken(name="b")), tmp_path)
     first, second = found.troubles
-    assert first.error == "there is no x"
+    assert first.error == "there is no x; did you mean 'y'?"
     assert second.error.startswith("plugin Broken")
     assert "ZeroDivisionError" in second.error
     assert found.failed
@@ -265,6 +265,7 @@ async def test_a_check_that_needs_what_would_be_made_first_is_no_failure(tmp_pat
     )
     found = await planned(made, tmp_path)
     assert found.troubles[0].after == "cell x"
+    assert found.troubles[0].error == "there is no x", "what to do is for those that nothing mends"
     assert not found.failed
     assert found.changes_something
 

@@ -53,6 +53,7 @@ class Refresh(msgspec.Struct, frozen=True):
 class Trouble(msgspec.Struct, frozen=True):
     """One resource that cannot be checked.
 
+    error: why, and what to do; only why if it may go well all the same.
     after: what it requires and would change first, so that it may go well then; empty if nothing.
     """
 
@@ -105,8 +106,9 @@ async def plan(
         await checking.look_at(list(level))
     after, refreshes = _follow(graph, checking.differing)
     steps = [_step(graph, checking, id_) for id_ in ranks if id_ in checking.differing]
-    errors = checking.errors
-    troubles = [Trouble(id_, errors[id_], after.get(id_, "")) for id_ in ranks if id_ in errors]
+    troubles = [
+        _trouble(checking, id_, after.get(id_, "")) for id_ in ranks if id_ in checking.errors
+    ]
     unchanged = len(ranks) - len(steps) - len(troubles)
     return Plan(tuple(steps), tuple(refreshes), tuple(troubles), unchanged)
 
@@ -115,6 +117,11 @@ def _step(graph: Graph, checking: Checking, id_: str) -> Step:
     changes = checking.found.get(id_, ())
     noop = graph.resources[id_].meta.noop
     return Step(id_, _action(changes), changes, checking.pending.get(id_, {}), noop)
+
+
+def _trouble(checking: Checking, id_: str, after: str) -> Trouble:
+    error = checking.errors[id_]
+    return Trouble(id_, checking.bare.get(id_, error) if after else error, after)
 
 
 def _action(changes: tuple[Change, ...]) -> Action:

@@ -13,6 +13,7 @@ from setpoint.engine.general import was_cancelled
 from setpoint.engine.modes import is_plain
 from setpoint.engine.outcomes import differences, explain
 from setpoint.engine.redaction import Redaction, SafeLog
+from setpoint.errors import Refused
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Fact, Resource, call
@@ -67,6 +68,7 @@ class Checking:
 
     found: id to the differences of those that are not as declared, secrets hidden.
     errors: id to why it cannot be checked.
+    bare: the same without what to do about it, where an error tells these apart.
     pending: id to its params that are known while running, with what sends them.
     """
 
@@ -74,6 +76,7 @@ class Checking:
         self._graph, self._plugins = graph, plugins
         self.found: dict[str, tuple[Change, ...]] = {}
         self.errors: dict[str, str] = {}
+        self.bare: dict[str, str] = {}
         self.pending: dict[str, dict[str, str]] = {}
         self._senders = {ref.sender for ref in _all_refs(graph)}
         self._sent: dict[Ref, Any] = {}
@@ -137,6 +140,8 @@ class Checking:
         if isinstance(outcome, BaseException):
             why = explain(outcome, type(resource), self._plugins)
             self.errors[resource.id] = self._redaction.text(why)
+            if isinstance(outcome, Refused):
+                self.bare[resource.id] = self._redaction.text(outcome.why)
         elif outcome:
             self.found[resource.id] = self._redaction.changes(resource, outcome)
 
