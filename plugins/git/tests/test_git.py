@@ -294,10 +294,11 @@ async def test_files_that_were_half_moved_are_nobodys_work(make, origin, checkou
     checkout.git("config", "filter.slow.smudge", f"cat; cat {gate}")
     origin.commit(**dict.fromkeys(names, "second\n"))
     host.clock.now += 60
+    others = _all_below(os.getpid())
     moving = asyncio.create_task(it.check_apply(apply=True))
     await _until((checkout.path / ".git/index.lock").exists)
     await _until(lambda: (checkout.path / "file1").read_text() == "second\n")
-    _kill_all_below(os.getpid())
+    _kill(_all_below(os.getpid()) - others)
     with pytest.raises(OSError, match="git checkout"):
         await moving
     assert checkout.git("-c", "core.fsmonitor=", "status", "--porcelain") != ""
@@ -308,9 +309,13 @@ async def test_files_that_were_half_moved_are_nobodys_work(make, origin, checkou
     assert await make(ref="main").check_apply(apply=True) == []
 
 
-def _kill_all_below(pid: int) -> None:
-    """Kill all processes that a process has started."""
-    for process in psutil.Process(pid).children(recursive=True):
+def _all_below(pid):
+    """Return all processes that a process has started, and those that they have."""
+    return set(psutil.Process(pid).children(recursive=True))
+
+
+def _kill(processes):
+    for process in processes:
         process.kill()
 
 
@@ -403,7 +408,7 @@ async def daemon(path, port):
             assert process.returncode is None
         yield
     finally:
-        _kill_all_below(process.pid)
+        _kill(_all_below(process.pid))
         process.terminate()
         await process.communicate()
 
