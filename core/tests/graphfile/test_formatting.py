@@ -149,7 +149,7 @@ RULES = {
                       two
 
                     three
-            c: >-   # folded
+            c: >-   # folded | so > to say
              one
 
              two
@@ -167,7 +167,7 @@ RULES = {
               two
 
             three
-          c: >-   # folded
+          c: >-   # folded | so > to say
             one
 
             two
@@ -222,6 +222,7 @@ RULES = {
             ]
         """,
     ),
+    "a text of lines that ends without a line break stays without": ("a: |+\n    b", "a: |-\n  b\n"),
     "line breaks are those of Unix": ("a: 1\r\nb: |\r\n  x\r\n  y\r\n", "a: 1\nb: |\n  x\n  y\n"),
     "anchors and aliases stay": (
         "a: &x   k\nb:  *x\nc:   &y\n    d: 1\n*x : {*x : &z [*x]}\n",
@@ -239,6 +240,12 @@ def test_a_rule(old, new):
     new = new.lstrip("\n")
     assert formatted(old, "x.yaml") == new
     assert formatted(new, "x.yaml") == new
+
+
+def test_the_guide_shows_what_is_done():
+    guide = (ROOT / "docs/how-to/edit-in-an-editor.md").read_text()
+    old, new = re.findall(r"^```yaml (?:un)?formatted\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert formatted(old, "x.yaml") == new
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.name)

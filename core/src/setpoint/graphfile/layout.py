@@ -32,6 +32,7 @@ from setpoint.graphfile.reader import LOADER
 STEP = 2  # columns that a block is indented by
 COMMENT_GAP = 2  # spaces before a comment behind something, at least
 
+_HEADER = re.compile(r"([|>])(\d?)([-+]?)(\d?)")  # of a text of lines
 _FLOW_STARTS = (FlowMappingStartToken, FlowSequenceStartToken)
 _FLOW_ENDS = (FlowMappingEndToken, FlowSequenceEndToken)
 _BLOCK_STARTS = (BlockMappingStartToken, BlockSequenceStartToken)
@@ -190,17 +191,18 @@ class Layout:
     def _write_block(self, written: str) -> None:
         """Write a text of lines, `|` or `>`, which is indented by a step."""
         header, *body = written.split("\n")
-        digit = re.search(r"[1-9]", header.partition("#")[0])
+        _, style, digit, chomp, digit_behind, rest = _HEADER.split(header, maxsplit=1)
+        digit = digit or digit_behind
+        if body and body[-1]:
+            chomp = "-"  # the text ends without a line break, and so does what is written
         block = self.blocks[-1]
-        was = max(block.was, 0) + int(digit[0]) if digit else _indent_of_block(body)
-        if digit:
-            header = header[: digit.start()] + str(STEP) + header[digit.end() :]
+        was = max(block.was, 0) + int(digit) if digit else _indent_of_block(body)
         body = [line[was:] for line in body]
-        kept = 1 if "+" in header.partition("#")[0] else len(body)
+        kept = 1 if chomp == "+" else len(body)
         while body and not body[-1] and self.lost < kept:
             body.pop()
             self.lost += 1
-        self.line += header.rstrip()
+        self.line += f"{style}{STEP if digit else ''}{chomp}{rest.rstrip()}"
         for line in body:
             self.lines.append(self.line)
             self.line = " " * (block.now + STEP) + line if line else ""
