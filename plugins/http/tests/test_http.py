@@ -76,13 +76,29 @@ class TestCachedHttp(ResourceSuite):
 async def test_a_file_is_fetched_once(http_server: Server, declare: Declare, tmp_path: Path):
     http_server.put("/x", BODY)
     resource = declare(http_server.url("/x"))
-    assert await run(resource, apply=False) == [Change("content", None, http_server.url("/x"))]
+    source = f"from {http_server.url('/x')}"
+    assert await run(resource, apply=False) == [Change("content", None, source)]
     assert http_server.asked == []
     assert await run(resource)
     assert got(tmp_path) == BODY
     assert await run(resource) == []
     assert await run(declare(http_server.url("/x"))) == []
     assert len(http_server.asked) == 1
+
+
+@pytest.mark.parametrize("digest", ["", "ab" * 32])
+async def test_each_difference_fits_into_a_line(http_server, declare, tmp_path, digest):
+    resource = declare(http_server.url(f"/{'x' * 99}/tool-1.2.tar.gz"), sha256=digest)
+    [missing] = await run(resource, apply=False)
+    (tmp_path / "got").write_bytes(BODY)
+    [other] = await run(resource, apply=False)
+    assert missing.attribute == other.attribute == "content"
+    assert missing.before is None
+    assert missing.after.startswith("from http://")
+    assert missing.after.endswith("/tool-1.2.tar.gz")
+    assert len(missing.after) <= 60
+    assert other.before == f"sha256 {SHA256[:16]}"
+    assert other.after == ("sha256 abababababababab" if digest else missing.after)
 
 
 async def test_an_untouched_file_is_not_read_again(http_server, declare, tmp_path):

@@ -28,6 +28,7 @@ from setpoint_archive.tree import UNFINISHED, Tree
 if TYPE_CHECKING:
     from setpoint_archive import Archive
 
+BRIEF = 16  # digits of a digest that a difference shows
 NAMED = 10  # differing files that a check names; the rest is counted
 FREE = 100 << 20  # bytes that may always be extracted, however small the archive
 
@@ -45,9 +46,9 @@ class Extracting:
         if self._is_guarded:
             return []
         manifest = recall(self._archive)
-        before = self._before(manifest)
-        if manifest is None or before is not None:
-            return [Change("source", before or None, self._archive.source)]
+        other = self._other(manifest)
+        if manifest is None or other:
+            return [other or Change("source", None, self._archive.source)]
         wrong = self._differing(manifest)
         self._archive.memory["wrong"] = {path for path, _ in wrong}
         changes = [Change(shown(path), how, "as in the archive") for path, how in wrong[:NAMED]]
@@ -83,20 +84,23 @@ class Extracting:
         creates = self._archive.creates
         return bool(creates) and self._files.status(creates) is not None
 
-    def _before(self, manifest: Manifest | None) -> str | None:
-        """Return what the archive was if it is another one now, or nothing if it was none; None if it is the same."""
+    def _other(self, manifest: Manifest | None) -> Change | None:
+        """Return how the archive is another one, or declared in another way; None if it is the same, or was none."""
         is_declared = manifest is not None and manifest.params == declared(self._archive)
         with self._open() as file:
             if manifest is None or not is_declared:
                 if self._archive.checksum:
                     self._digests(file)
-                return "declared in another way" if manifest else ""
+                return Change("params", "others", "as declared") if manifest else None
             known = self._archive.memory.get("signature", manifest.archive)
             signature = sign(os.fstat(file.fileno()))
-            if signature == known or self._digests(file)["sha256"] == manifest.sha256:
-                self._archive.memory["signature"] = signature
+            if signature == known:
                 return None
-        return f"sha256 {manifest.sha256[:16]}"
+            found = self._digests(file)["sha256"]
+        if found == manifest.sha256:
+            self._archive.memory["signature"] = signature
+            return None
+        return Change("source", f"sha256 {manifest.sha256[:BRIEF]}", f"sha256 {found[:BRIEF]}")
 
     def _open(self) -> IO[bytes]:
         return os.fdopen(self._files.open(self._archive.source, follow=True), "rb")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from setpoint import Change, Refused
 from setpoint_http.client import Answer
-from setpoint_http.digests import SHA256, Hashes
+from setpoint_http.digests import SHA256, Digest, Hashes
 from setpoint_http.faults import shown
 from setpoint_http.record import Record, digests_of, is_file, recall
 from setpoint_http.stopping import Stop
@@ -20,6 +20,8 @@ from setpoint_http.tries import Tries
 if TYPE_CHECKING:
     from setpoint_http.http import Http
 
+LONGEST = 60  # characters of what a difference shows
+
 
 def look(http: "Http") -> list[Change]:
     """Return what a look at the file tells, without asking anybody."""
@@ -28,7 +30,7 @@ def look(http: "Http") -> list[Change]:
         raise Refused(f"{http.at} is a directory", "write the name of a file in it as path")
     if found is None or not is_file(found):
         there = None if found is None else "something else"
-        return [Change("content", there, _wanted(http)), *_attributes(http, None)]
+        return [Change("content", there, _source(http.url)), *_attributes(http, None)]
     change = _content(http, found)
     return [*([change] if change else []), *_attributes(http, found)]
 
@@ -51,28 +53,26 @@ def id_of(account: str, is_group: bool) -> int | None:
         return None
 
 
-def _wanted(http: "Http") -> str:
-    """Return what the content is to be, in words."""
-    digest = http.fixed_digest
-    return str(digest) if digest else shown(http.url)
+def _source(url: str) -> str:
+    """Return where the content is from, in words that fit into a line."""
+    text = shown(url)
+    half = (LONGEST - len("from ...")) // 2
+    return f"from {text if len(text) <= 2 * half else f'{text[:half]}...{text[-half:]}'}"
 
 
 def _content(http: "Http", found: os.stat_result) -> Change | None:
     """Return how the content differs; None if it does not, as far as can be told here."""
     fixed = http.fixed_digest
-    digests = digests_of(http, found, (fixed.algorithm,) if fixed else ())
+    algorithm = fixed.algorithm if fixed else SHA256
+    have = Digest(algorithm, digests_of(http, found, (algorithm,))[algorithm])
     if fixed:
-        have = digests[fixed.algorithm]
-        same = have == fixed.value
-        return None if same else Change("content", f"{fixed.algorithm}:{have}", str(fixed))
-    known, have = recall(http), f"{SHA256}:{digests[SHA256]}"
-    if known is None or known.sha256 != digests[SHA256]:
-        return Change("content", have, _wanted(http))
+        return None if have == fixed else Change("content", have.brief, fixed.brief)
+    known = recall(http)
+    if known is None or known.sha256 != have.value:
+        return Change("content", have.brief, _source(http.url))
     if known.url == http.url or http.is_checksum_elsewhere:
         return None
-    return Change(
-        "content", f"{have}, from {shown(known.url)}" if known.url else have, _wanted(http)
-    )
+    return Change("content", _source(known.url) if known.url else have.brief, _source(http.url))
 
 
 def _attributes(http: "Http", found: os.stat_result | None) -> list[Change]:
@@ -106,10 +106,8 @@ def _compared(http: "Http", transfer: Transfer) -> list[Change]:
     found = http.host.files.status(http.at)
     if wanted is None or found is None:
         return []
-    have = digests_of(http, found, (wanted.algorithm,))[wanted.algorithm]
-    if have == wanted.value:
-        return []
-    return [Change("content", f"{wanted.algorithm}:{have}", str(wanted))]
+    have = Digest(wanted.algorithm, digests_of(http, found, (wanted.algorithm,))[wanted.algorithm])
+    return [] if have == wanted else [Change("content", have.brief, wanted.brief)]
 
 
 def _asked(http: "Http", transfer: Transfer) -> list[Change]:
@@ -139,11 +137,10 @@ def _differs(answer: Answer, known: Record, body: Iterable[bytes]) -> list[Chang
     for name in ("etag", "last-modified"):
         before, after = known.headers.get(name), answer.headers.get(name)
         if before and after:
-            return [] if before == after else [Change("content", before, after)]
+            same = before == after
+            return [] if same else [Change("content", f"{name} {before}", f"{name} {after}")]
     hashes = Hashes()
     for piece in body:
         hashes.add(piece)
-    after = hashes.digests()[SHA256]
-    if after == known.sha256:
-        return []
-    return [Change("content", f"{SHA256}:{known.sha256}", f"{SHA256}:{after}")]
+    was, new = Digest(SHA256, known.sha256), Digest(SHA256, hashes.digests()[SHA256])
+    return [] if was == new else [Change("content", was.brief, new.brief)]

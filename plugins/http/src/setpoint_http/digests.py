@@ -10,6 +10,7 @@ from setpoint.errors import suggest
 LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 OF_LENGTH = {length: algorithm for algorithm, length in LENGTHS.items()}
 SHA256 = "sha256"
+BRIEF = 16  # hexadecimal digits that a difference shows
 MOST_NAMES = 5  # of a checksum file, that a message shows
 
 _HEX = re.compile(r"[0-9a-f]+")
@@ -25,6 +26,11 @@ class Digest(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.value}"
+
+    @property
+    def brief(self) -> str:
+        """It in words of one line, for who compares by the eye."""
+        return f"{self.algorithm} {self.value[:BRIEF]}"
 
 
 def parse(param: str, text: str) -> Digest:
