@@ -168,7 +168,8 @@ async def test_retry_after_is_honoured(http_server, declare, tmp_path):
 async def test_tries_are_counted_as_long_as_nothing_new_comes(http_server, declare):
     page = http_server.put("/x", BODY, etag='"1"')
     page.fault(status=503, times=3)
-    with pytest.raises(OSError, match="answers 503 Service Unavailable"):
+    told = "answers 503 Service Unavailable, tried 3 times; see to the server, or raise retry"
+    with pytest.raises(OSError, match=told):
         await declare(http_server.url("/x"), retry=2).check_apply(apply=True)
     assert len(http_server.asked) == 3
     for _ in range(4):

@@ -63,7 +63,7 @@ def test_pauses_grow_and_are_counted_anew_after_a_success():
     with pytest.raises(BrokenError):
         tries.failed(BrokenError("it broke"))
     tries.brought_something()
-    tries.failed(BrokenError("it broke", 100_000))
+    tries.failed(BrokenError("it broke", after=100_000))
     assert waited[-1] == 300
     assert told[-1] == "it broke; tries again in 300.0 s"
 

@@ -13,18 +13,26 @@ from setpoint import Refused
 from setpoint_http.dates import seconds_until
 
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers after which a later try may help
+PATIENCE = "see to the server, or raise retry if it only takes longer"
 DEMANDS = ("certificate required", "bad certificate", "handshake failure")
 
 
 class BrokenError(OSError):
     """A try that failed where another one may not.
 
+    why: what happened.
+    cure: what to do about it.
     after: seconds that the server wants it to wait; None if it did not say.
     """
 
-    def __init__(self, why: str, after: float | None = None) -> None:
-        super().__init__(why)
-        self.after = after
+    def __init__(self, why: str, cure: str = PATIENCE, after: float | None = None) -> None:
+        super().__init__(f"{why}; {cure}")
+        self.why, self.cure, self.after = why, cure, after
+
+    def after_tries(self, count: int) -> "BrokenError":
+        """Return it as the last one of so many in a row."""
+        tried = f", tried {count} times" if count > 1 else ""
+        return BrokenError(f"{self.why}{tried}", self.cure)
 
 
 def shown(url: str) -> str:
@@ -38,7 +46,7 @@ def of_answer(url: str, status: int, reason: str, headers: Mapping[str, str]) ->
     """Return the error for an answer without what was asked for."""
     said = f"{shown(url)} answers {status} {reason}".rstrip()
     if status in AGAIN:
-        return BrokenError(said, seconds_until(headers.get("retry-after", "")))
+        return BrokenError(said, after=seconds_until(headers.get("retry-after", "")))
     if status in (401, 403):
         return Refused(said, "give auth, or headers, that are allowed to read it")
     if status == 407:
@@ -61,25 +69,28 @@ def of_failure(url: str, error: BaseException, ca: str, timeout: float) -> Excep
     host = urlsplit(url).netloc.rpartition("@")[2]
     root = _innermost(error)
     if type(error).__name__ == "ProxyError":
-        return BrokenError(f"the proxy did not lead to {host}, {_words(root)}; see to proxy")
+        return BrokenError(f"the proxy did not lead to {host}, {_words(root)}", "see to proxy")
     if isinstance(root, ssl.SSLCertVerificationError):
         return _untrusted(host, root, ca)
     if isinstance(root, ssl.SSLError):
         if any(demand in str(root).lower().replace("_", " ") for demand in DEMANDS):
             return Refused(f"{host} wants a certificate of us", "give one as client_cert")
         return BrokenError(f"TLS with {host} failed, {_words(root)}")
-    return BrokenError(_why(host, root, timeout))
+    return _unconnected(host, root, timeout)
 
 
-def _why(host: str, root: BaseException, timeout: float) -> str:
-    """Return why a connection could not be made, or broke off, and what to do."""
+def _unconnected(host: str, root: BaseException, timeout: float) -> BrokenError:
+    """Return the error for a connection that could not be made, or broke off."""
     if isinstance(root, socket.gaierror):
-        return f"the host of {host!r} is not found, {_words(root)}; see to url and DNS"
+        return BrokenError(
+            f"the host of {host!r} is not found, {_words(root)}", "see to url and DNS"
+        )
     if isinstance(root, TimeoutError):
-        return f"{host} said nothing for {timeout:g} s; raise timeout if it is only slow"
+        why = f"{host} said nothing for {timeout:g} s"
+        return BrokenError(why, "raise timeout if it is only slow")
     if isinstance(root, ConnectionRefusedError):
-        return f"nobody listens at {host}; see to the server, or correct the url"
-    return f"the connection to {host} broke off, {_words(root)}"
+        return BrokenError(f"nobody listens at {host}", "see to the server, or correct the url")
+    return BrokenError(f"the connection to {host} broke off, {_words(root)}")
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -31,7 +31,7 @@ class Tries:
         self._failed = 0
 
     def failed(self, error: BrokenError) -> None:
-        """Wait until it is time for the next try; raise `error` if there is none.
+        """Wait until it is time for the next try; raise `error`, and how often it was tried, if there is none.
 
         The pause is doubled each time, and a bit random, so that those who were cut off together do not come back
         together; or it is what the server asks for.
@@ -39,9 +39,9 @@ class Tries:
         self._stop.look()
         self._failed += 1
         if self._failed > self._most:
-            raise error
+            raise error.after_tries(self._failed)
         pause = min(LONGEST, FIRST * 2 ** (self._failed - 1)) * random.uniform(0.5, 1)
         if error.after is not None:
             pause = min(MOST_PATIENT, error.after)
-        self._tell(f"{error}; tries again in {pause:.1f} s")
+        self._tell(f"{error.why}; tries again in {pause:.1f} s")
         self._stop.wait(pause)
