@@ -218,7 +218,7 @@ def test_a_saved_file_takes_the_place_of_the_graph(here: Setpoint) -> None:
     process = here.start("run")
     until(process, "converged")
     here.write(FILE.replace("hello", "bye"))
-    until(process, "graph loaded again: 0 added, 1 changed, 0 removed")
+    until(process, "graph changed: 0 added, 1 changed, 0 removed")
     until(process, "content hello -> bye")
 
 
@@ -240,7 +240,7 @@ def test_hup_loads_the_file_again(here: Setpoint) -> None:
     process = here.start("run")
     until(process, "converged")
     process.send_signal(signal.SIGHUP)
-    until(process, "graph loaded again: 0 added, 0 changed, 0 removed")
+    until(process, "graph changed: 0 added, 0 changed, 0 removed")
 
 
 def test_without_watching_only_hup_is_the_end(here: Setpoint) -> None:
@@ -405,3 +405,18 @@ def test_the_quickstart_is_for_everybody(here: Setpoint) -> None:
     assert "noop reload: refreshed because of file " in said
     assert (here.home / "quickstart/log/greeting").read_text() == "hello from Setpoint\n"
     assert here.call("plan", "--detailed-exitcode")[0] == 0
+
+
+def test_trouble_of_what_the_graph_has_no_more_is_forgotten(here):
+    here.write("resources:\n  file HOME/none/x: {content: a}\n")
+    assert here.call("apply")[0] == 1
+    assert "none/x" in here.status()[1]
+    (here.home / "other.yaml").write_text("resources:\n  noop a:\n")
+    first, here.file = here.file, here.home / "other.yaml"
+    assert here.call("apply")[0] == 0
+    assert "none/x" in here.status()[1], "another graph says nothing about it"
+    here.file = first
+    here.write("resources:\n  file HOME/x: {content: a}\n")
+    assert here.call("apply")[0] == 0
+    assert here.status()[0] == 0
+    assert "none/x" not in here.status()[1]

@@ -90,6 +90,36 @@ def test_marks_go_on_where_the_last_process_left_them(journal: Journal) -> None:
     assert not journal.debts()
 
 
+async def test_what_its_graph_declares_no_more_is_forgotten_but_for_debts(journal: Journal) -> None:
+    for graph in ("/other.yaml", "/site.yaml"):
+        journal.adopt(graph, ())
+        await journal.intend([f"svc gone {graph}", f"svc there {graph}"])
+        journal.outcome(f"pkg gone {graph}", "failed", "no")
+        journal.outcome(f"pkg there {graph}", "blocked", "by it")
+        journal.owe([Debt("a", f"svc gone {graph}")])
+        reopen(journal)
+    journal.adopt("/site.yaml", {"svc there /site.yaml", "pkg there /site.yaml"})
+    rest = {"svc gone /other.yaml", "svc there /other.yaml", "svc there /site.yaml"}
+    assert journal.intents() == rest
+    reopen(journal)
+    assert journal.intents() == rest
+    found = read_status(journal.directory)
+    troubled = ["pkg gone /other.yaml", "pkg there /other.yaml", "pkg there /site.yaml"]
+    assert list(found.outcomes) == sorted(journal.troubled()) == troubled
+    assert {debt.then for debt in found.debts} == {"svc gone /other.yaml", "svc gone /site.yaml"}
+
+
+async def test_who_declares_it_now_decides_what_becomes_of_an_intent(journal: Journal) -> None:
+    for graph in ("/first.yaml", "/second.yaml"):
+        journal.adopt(graph, {"file /a"})
+        await journal.intend(["file /a"])
+        reopen(journal)
+    journal.adopt("/first.yaml", ())
+    assert journal.intents() == {"file /a"}
+    journal.adopt("", ())
+    assert journal.intents() == {"file /a"}
+
+
 def test_sent_values_are_found_again(journal: Journal) -> None:
     journal.keep_sent("exec e", {"code": 0, "lines": ["a", "ü"], "old": 1})
     journal.keep_sent("exec e", {"code": 1, "lines": ["a", "ü"], "ratio": float("inf")})

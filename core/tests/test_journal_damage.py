@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -82,11 +82,29 @@ def test_a_link_in_its_place_is_not_followed(state: Path, tmp_path: Path) -> Non
         Journal(state, Clock()).open()
 
 
+async def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, Clock())
+    journal.open()
+    await journal.intend(["file /a"])
+    journal.outcome("file /b", "failed", "no")
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(
+            "ALTER TABLE intent DROP COLUMN graph; ALTER TABLE outcome DROP COLUMN graph;"
+            "PRAGMA user_version = 1;"
+        )
+    assert read_status(tmp_path).intents == {"file /a"}
+    journal.open()
+    journal.adopt("site.yaml", ())
+    assert (journal.intents(), journal.troubled()) == ({"file /a"}, ["file /b"])
+    journal.close()
+
+
 def test_a_journal_of_the_future_is_left_alone(state: Path) -> None:
     database = sqlite3.connect(state / "journal.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
-    refuses(state, "the journal must be of version 1 at most, not 99; upgrade setpoint, or")
+    refuses(state, "the journal must be of version 2 at most, not 99; upgrade setpoint, or")
 
 
 def test_a_wal_without_its_database_is_not_overwritten(state: Path) -> None:

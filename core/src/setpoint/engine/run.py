@@ -94,6 +94,7 @@ class Run:
         """Start on `graph`."""
         parts = self._parts
         if parts.journal is not None:
+            parts.journal.adopt(graph.scope, graph.resources.keys() | graph.held)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
         parts.reversals.extend(graph, {})

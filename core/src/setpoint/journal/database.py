@@ -3,20 +3,21 @@
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint.errors import JournalError
 
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 1
+VERSION = 2
 SIGNATURE = 0x53657470  # "Setp": tells our files from other people's databases
 
 # Ids are kept as bytes, because a name may hold what is not valid UTF-8.
 SCHEMA = f"""
 CREATE TABLE intent (          -- is about to change something, or was when its process died
-    id      BLOB PRIMARY KEY
+    id      BLOB PRIMARY KEY,
+    graph   BLOB NOT NULL DEFAULT x''  -- the scope of the graph that declares it
 ) WITHOUT ROWID;
 
 CREATE TABLE debt (            -- `then` owes a refresh, because `first` changed
@@ -38,7 +39,8 @@ CREATE TABLE outcome (         -- how a resource fared last; none if it always w
     state   TEXT NOT NULL,     -- changed, failed, blocked, settled
     detail  BLOB NOT NULL,
     at      REAL NOT NULL,     -- wall time
-    repairs INTEGER NOT NULL   -- how often it has been changed
+    repairs INTEGER NOT NULL,  -- how often it has been changed
+    graph   BLOB NOT NULL DEFAULT x''  -- as above
 ) WITHOUT ROWID;
 
 CREATE TABLE run (             -- the run that goes on, or the last one
@@ -50,6 +52,14 @@ CREATE TABLE run (             -- the run that goes on, or the last one
 
 PRAGMA application_id = {SIGNATURE};
 PRAGMA user_version = {VERSION};
+"""
+
+FROM_1 = """
+BEGIN;
+ALTER TABLE intent ADD COLUMN graph BLOB NOT NULL DEFAULT x'';
+ALTER TABLE outcome ADD COLUMN graph BLOB NOT NULL DEFAULT x'';
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 # how the names of file systems begin that other machines can write to as well
@@ -149,9 +159,28 @@ def read_debts(database: "sqlite3.Connection") -> dict[Debt, float]:
     return {Debt(as_text(first), as_text(then)): since for first, then, since in rows}
 
 
-def read_intents(database: "sqlite3.Connection") -> set[str]:
-    """Return the ids of what is about to change something."""
-    return {as_text(resource) for (resource,) in database.execute("SELECT id FROM intent")}
+def read_intents(database: "sqlite3.Connection") -> dict[str, str]:
+    """Return the ids of what is about to change something, each with the scope of the graph that declared it."""
+    rows = database.execute("SELECT id, graph FROM intent")
+    return {as_text(resource): as_text(graph) for resource, graph in rows}
+
+
+def read_trouble(database: "sqlite3.Connection") -> dict[str, str]:
+    """Return the ids whose last outcome is trouble, each with the scope of the graph that declared it."""
+    rows = database.execute(
+        "SELECT id, graph FROM outcome WHERE state NOT IN ('changed', 'settled')"
+    )
+    return {as_text(resource): as_text(graph) for resource, graph in rows}
+
+
+def read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
+    """Return what resources sent, id to field to value."""
+    rows = database.execute("SELECT id, fields FROM sent").fetchall()
+    if not rows:
+        return {}
+    from setpoint.journal.sent import from_json
+
+    return {as_text(resource): from_json(text) for resource, text in rows}
 
 
 def damaged(path: str, detail: str) -> JournalError:
@@ -209,6 +238,8 @@ def _connect(path: str) -> "sqlite3.Connection":
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         check(database, path)
+        if database.execute("PRAGMA user_version").fetchone() == (1,):
+            database.executescript(FROM_1)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_size_limit = 4194304")

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,16 @@ import msgspec
 
 from setpoint.clock import Clock
 from setpoint.errors import JournalError
+from setpoint.journal import statements
 from setpoint.journal.database import (
     Debt,
     as_bytes,
-    as_text,
     open_database,
     problem,
     read_debts,
     read_intents,
+    read_sent,
+    read_trouble,
 )
 from setpoint.journal.lock import Lock, Owner, this_process
 from setpoint.journal.tally import Tally
@@ -29,25 +31,7 @@ from setpoint.paths import absolute
 if TYPE_CHECKING:
     import sqlite3
 
-
 log = logging.getLogger("setpoint.journal")
-
-BEGIN_RUN = "INSERT OR REPLACE INTO run VALUES (1, ?, 0, '{}')"
-END_RUN = "UPDATE run SET ended = ?"
-INTEND = "INSERT OR IGNORE INTO intent VALUES (?)"
-RESOLVE = "DELETE FROM intent WHERE id = ?"
-OWE = """
-INSERT INTO debt VALUES (?, ?, ?, ?)
-    ON CONFLICT (first, "then") DO UPDATE SET mark = max(mark, excluded.mark)
-"""
-CLEAR = 'DELETE FROM debt WHERE first = ? AND "then" = ? AND mark <= ?'
-KEEP_SENT = "INSERT OR REPLACE INTO sent VALUES (?, ?)"
-FORGET = (
-    "DELETE FROM intent WHERE id = ?",
-    'DELETE FROM debt WHERE "then" = ?',
-    "DELETE FROM sent WHERE id = ?",
-    "DELETE FROM outcome WHERE id = ?",
-)
 
 
 class Journal:
@@ -72,7 +56,8 @@ class Journal:
         self._lock = Lock(os.path.join(self.directory, "lock"))
         self._writer: Writer | None = None
         self._debts: set[Debt] = set()
-        self._intents: set[str] = set()
+        self._intents: dict[str, str] = {}
+        self._trouble: dict[str, str] = {}
         self._sent: dict[str, dict[str, Any]] = {}
         self._tally = Tally(set(), clock)
         self._marks = itertools.count(1)
@@ -109,9 +94,34 @@ class Journal:
         if writer is None:
             return
         done: Future[None] = Future()
-        writer.close(Write("close", ((END_RUN, [(self._clock.wall(),)]),), done))
+        writer.close(Write("close", ((statements.END_RUN, [(self._clock.wall(),)]),), done))
         self._lock.release()
         done.result()
+
+    def adopt(self, graph: str, declared: Container[str]) -> None:
+        """Have what follows belong to `graph`, and forget what its former runs left about what it has no more.
+
+        That is trouble, and intents; debts are kept, and so is what belongs to other graphs.
+
+        Args:
+            graph: its scope; empty if it has none, then nothing is forgotten.
+            declared: the ids that it has.
+
+        """
+        self._tally.graph = graph
+        intents, trouble = (
+            [id_ for id_, of in left.items() if of == graph != "" and id_ not in declared]
+            for left in (self._intents, self._trouble)
+        )
+        self._tally.forget(trouble)
+        for gone in intents:
+            del self._intents[gone]
+        if intents or trouble:
+            self._put(
+                "forget",
+                (statements.RESOLVE, _rows(intents)),
+                (statements.FORGET_OUTCOME, _rows(trouble)),
+            )
 
     def debts(self) -> set[Debt]:
         """Return the refreshes that a former process left owed, as found by `open`."""
@@ -138,7 +148,7 @@ class Journal:
 
         """
         done = asyncio.get_running_loop().create_future()
-        self._open_writer().put(Write("intend", ((INTEND, _rows(ids)),), done))
+        self._intend(ids, done)
         await done
 
     def intend_now(self, ids: Sequence[str]) -> None:
@@ -149,7 +159,7 @@ class Journal:
 
         """
         done: Future[None] = Future()
-        self._open_writer().put(Write("intend", ((INTEND, _rows(ids)),), done))
+        self._intend(ids, done)
         done.result()
 
     def resolve(self, resource: str, owes: Sequence[str]) -> None:
@@ -161,11 +171,11 @@ class Journal:
 
         """
         debts = self._debt_rows([Debt(resource, then) for then in owes])
-        self._put("resolve", (RESOLVE, _rows([resource])), (OWE, debts))
+        self._put("resolve", (statements.RESOLVE, _rows([resource])), (statements.OWE, debts))
 
     def owe(self, debts: Iterable[Debt]) -> None:
         """Record `debts` of a resource that may change yet more: its intent stays."""
-        self._put("owe", (OWE, self._debt_rows(debts)))
+        self._put("owe", (statements.OWE, self._debt_rows(debts)))
 
     def mark(self) -> int:
         """Return a number between the debts recorded before now and those that come later."""
@@ -181,7 +191,8 @@ class Journal:
 
         """
         until = self.mark() if mark is None else mark
-        self._put("clear", (CLEAR, [(as_bytes(d.first), as_bytes(d.then), until) for d in debts]))
+        rows = [(as_bytes(debt.first), as_bytes(debt.then), until) for debt in debts]
+        self._put("clear", (statements.CLEAR, rows))
 
     def keep_sent(self, resource: str, values: Mapping[str, Any]) -> None:
         """Keep `values`, field to value, as all that `resource` sends, but for secrets.
@@ -192,7 +203,7 @@ class Journal:
         """
         from setpoint.journal.sent import as_json
 
-        self._put("sent", (KEEP_SENT, [(as_bytes(resource), as_json(values))]))
+        self._put("sent", (statements.KEEP_SENT, [(as_bytes(resource), as_json(values))]))
 
     def outcome(self, resource: str, state: str, detail: str = "") -> None:
         """Note how `resource` fared, for people; costs nothing if it was and is in its state.
@@ -237,7 +248,7 @@ class Journal:
         gone = tuple(ids)
         rows = _rows(gone)
         self._tally.forget(gone)
-        self._put("forget", *((sql, rows) for sql in FORGET))
+        self._put("forget", *((sql, rows) for sql in statements.FORGET))
 
     def _recover(self, owner: Owner) -> "sqlite3.Connection":
         """Read what was left, and begin a run: that also shows whether the file can be written."""
@@ -247,12 +258,13 @@ class Journal:
         try:
             self._debts = set(read_debts(database))
             self._intents = read_intents(database)
-            self._sent = _read_sent(database)
-            self._tally = Tally(_read_troubled(database), self._clock)
+            self._sent = read_sent(database)
+            self._trouble = read_trouble(database)
+            self._tally = Tally(set(self._trouble), self._clock)
             self.died = bool(database.execute("SELECT 1 FROM run WHERE ended = 0").fetchall())
             (last,) = database.execute("SELECT coalesce(max(mark), 0) FROM debt").fetchone()
             self._marks = itertools.count(last + 1)
-            database.execute(BEGIN_RUN, (msgspec.json.encode(owner).decode(),))
+            database.execute(statements.BEGIN_RUN, (msgspec.json.encode(owner).decode(),))
         except (sqlite3.Error, ValueError) as error:
             database.close()
             raise problem(self._path, error) from error
@@ -266,6 +278,11 @@ class Journal:
             steps=lambda step: self.steps(step),  # so that it may be set at any time
             failed=lambda reason: self.failed(reason),
         )
+
+    def _intend(self, ids: Iterable[str], done: Any) -> None:
+        graph = as_bytes(self._tally.graph)
+        rows = [(as_bytes(resource), graph) for resource in ids]
+        self._open_writer().put(Write("intend", ((statements.INTEND, rows),), done))
 
     def _debt_rows(self, debts: Iterable[Debt]) -> list[tuple[bytes, bytes, int, float]]:
         mark, now = self.mark(), self._clock.wall()
@@ -282,17 +299,3 @@ class Journal:
 
 def _rows(ids: Iterable[str]) -> list[tuple[bytes]]:
     return [(as_bytes(resource),) for resource in ids]
-
-
-def _read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
-    rows = database.execute("SELECT id, fields FROM sent").fetchall()
-    if not rows:
-        return {}
-    from setpoint.journal.sent import from_json
-
-    return {as_text(resource): from_json(text) for resource, text in rows}
-
-
-def _read_troubled(database: "sqlite3.Connection") -> set[str]:
-    rows = database.execute("SELECT id FROM outcome WHERE state NOT IN ('changed', 'settled')")
-    return {as_text(resource) for (resource,) in rows}

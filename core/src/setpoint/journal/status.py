@@ -13,7 +13,6 @@ from setpoint.journal.database import (
     check_file,
     problem,
     read_debts,
-    read_intents,
 )
 from setpoint.journal.lock import Owner, boot_id, is_held
 from setpoint.journal.tally import Outcome
@@ -103,7 +102,7 @@ def _read(database: "sqlite3.Connection", path: str) -> Status:
         summary=json.loads(run[2]),
         outcomes=_read_outcomes(database),
         debts=read_debts(database),
-        intents=read_intents(database),
+        intents={as_text(resource) for (resource,) in database.execute("SELECT id FROM intent")},
     )
 
 

@@ -10,9 +10,9 @@ from setpoint.journal.database import as_bytes
 from setpoint.journal.writer import Write
 
 KEEP_OUTCOME = """
-INSERT INTO outcome VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, detail = excluded.detail, at = excluded.at,
-    repairs = repairs + excluded.repairs
+    repairs = repairs + excluded.repairs, graph = excluded.graph
 """
 
 
@@ -41,9 +41,12 @@ class Tally:
         troubled: the ids whose last outcome is neither "changed" nor "settled".
         clock: tells the wall time.
 
+    graph: the scope of the graph that runs.
+
     """
 
     def __init__(self, troubled: set[str], clock: Clock) -> None:
+        self.graph = ""
         self._troubled = troubled
         self._clock = clock
         self._waiting: dict[str, Outcome] = {}
@@ -94,7 +97,7 @@ class Tally:
             summary, self._summary = self._summary, None
         writes = []
         if taken:
-            rows = [_row(resource, outcome) for resource, outcome in taken.items()]
+            rows = [_row(resource, outcome, self.graph) for resource, outcome in taken.items()]
             writes.append(Write("outcome", ((KEEP_OUTCOME, rows),)))
         if summary is not None:
             writes.append(Write("summary", (("UPDATE run SET summary = ?", [(summary,)]),)))
@@ -105,6 +108,8 @@ class Tally:
         return bool(self._waiting) or self._summary is not None
 
 
-def _row(resource: str, outcome: Outcome) -> tuple[bytes, str, bytes, float, int]:
+def _row(
+    resource: str, outcome: Outcome, graph: str
+) -> tuple[bytes, str, bytes, float, int, bytes]:
     state, detail, at, repairs = outcome
-    return as_bytes(resource), state, as_bytes(detail), at, repairs
+    return as_bytes(resource), state, as_bytes(detail), at, repairs, as_bytes(graph)
