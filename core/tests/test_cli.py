@@ -313,7 +313,7 @@ def test_a_change_is_said_in_few_words(change: Change, said: str) -> None:
         (Unwatched("a b", "no", 1.0), "warning: a b: its watch failed, no; begun anew in 1 s"),
         (Converged("", 0, 0, 5000), "converged: 5,000 resources, nothing left to do"),
         (Converged("", 1, 2, 5), "converged: 5 resources, 1 failed, 2 blocked"),
-        (Swapped("", 1, 2, 3), "graph loaded again: 1 added, 2 changed, 3 removed"),
+        (Swapped("", 1, 2, 3), "graph changed: 1 added, 2 changed, 3 removed"),
     ],
 )
 def test_an_event_is_one_line(event: Event, said: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
-from setpoint.resource import Resource
+from setpoint.resource import Fact, Resource
 from setpoint.values import Ref, Text
 
 Policy = Literal["hold", "fire", "drop"]
@@ -66,6 +66,8 @@ class Graph:
         For each there is an edge from the sender.
     places: id to where it was declared; empty for graphs made in Python.
     warnings: what a person should know about how it was declared, though it runs.
+    facts: what is to be known of the machine for it, by the name under which expressions read it.
+    held: the ids of what is declared, but waits for facts, or for something that does.
     scope: tells what belongs to this graph from what belongs to others with the same state directory: its
         name, or the path of its first file.
     """
@@ -77,6 +79,8 @@ class Graph:
         self.receives: dict[str, Mapping[str, Ref | Text]] = {}
         self.places: dict[str, Place] = {}
         self.warnings: list[Problem] = []
+        self.facts: dict[str, Fact] = {}
+        self.held: set[str] = set()
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.
@@ -103,6 +107,11 @@ class Graph:
         old = self.edges.get((edge.first, edge.then))
         if old is None or (edge.notify and not old.notify):
             self.edges[edge.first, edge.then] = edge
+
+    def is_like(self, other: "Graph") -> bool:
+        """Whether it has the same resources, edges and values that travel as `other`."""
+        mine = (self.resources, self.edges, self.receives)
+        return mine == (other.resources, other.edges, other.receives)
 
     def warn(self, id_: str, message: str) -> None:
         """Add a warning about the resource `id_`."""

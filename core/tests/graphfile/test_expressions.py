@@ -7,26 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.declarations import Map, Source, plain
+from setpoint.declarations import Declarations, Map, Source, plain
 from setpoint.errors import GraphError, Problem
 from setpoint.graphfile import convert, reader
+from setpoint.graphfile.known import Known
 from setpoint.graphfile.references import Scope
 from setpoint.values import Ref, Text
 
 
 def scope(variables: str = "{}") -> Scope:
-    source = Source("g.yaml", variables)
+    return read(variables)[0]
+
+
+def read(variables: str) -> tuple[Scope, list[Problem]]:
+    source, into = Source("g.yaml", variables), Declarations()
     root = reader.load(source)
     assert isinstance(root, Map)
-    made = Scope(source, [])
+    made = Scope(source, into, Known())
     made.define(root)
-    return made
+    return made, into.problems
 
 
 def value(text: str, variables: str = "{}") -> Any:
-    made = scope(variables)
+    made, problems = read(variables)
     result = made.text(text, 0)
-    assert made.problems == []
+    assert problems == []
     return result
 
 
@@ -84,7 +89,7 @@ def test_a_var_may_stand_for_a_sent_value() -> None:
 
 
 def problems(variables: str) -> list[Problem]:
-    return scope(variables).problems
+    return read(variables)[1]
 
 
 DOUBLING_TEXT = "{a0: xxxxxxxxxx, " + ", ".join(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from setpoint.graph import Graph
+    from setpoint.graphfile.live import Live
 
 _PATH = click.Path(dir_okay=False)
 
@@ -74,7 +75,12 @@ AUTOEDGES = click.option(
 
 
 def load(files: tuple[str, ...], automatic: bool) -> "Graph":
-    """Return the graph that `files` declare, perhaps with automatic edges; warnings go to stderr.
+    """Return the graph that `files` declare while no fact is known, see `read`."""
+    return read(files, automatic).graph
+
+
+def read(files: tuple[str, ...], automatic: bool) -> "Live":
+    """Return what is in `files`, perhaps with automatic edges; warnings go to stderr.
 
     Raises:
         GraphError: with all that is wrong.
@@ -83,7 +89,12 @@ def load(files: tuple[str, ...], automatic: bool) -> "Graph":
     from setpoint import graphfile
     from setpoint.cli.installed import installed
 
-    graph = graphfile.load(files, installed(), automatic=automatic)
-    for warning in graph.warnings:
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {warning}", err=True)
-    return graph
+    live = graphfile.live(files, installed(), automatic=automatic)
+    for warning in live.graph.warnings:
+        warn(str(warning))
+    return live
+
+
+def warn(text: str) -> None:
+    """Say what a person should know."""
+    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {text}", err=True)

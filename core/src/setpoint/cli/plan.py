@@ -10,12 +10,14 @@ import click
 import msgspec
 
 from setpoint.cli.installed import installed
-from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, load
+from setpoint.cli.knowing import Knowing
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, read, warn
 from setpoint.cli.screen import harmless
+from setpoint.cli.session import AT_ALL
 from setpoint.cli.unhandled import told_without
 from setpoint.cli.words import shown
 from setpoint.engine.redaction import Redaction
-from setpoint.graph import Graph
+from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.plan import Plan, Step, Trouble, plan
 from setpoint.values import HIDDEN, Change
@@ -55,25 +57,30 @@ def command(
     Every resource is checked. Shown are those that are not as declared, with each attribute before
     and after, then what would be refreshed because of it. Secrets are never shown.
     """
-    found = _plan(load(files, automatic), prefix)
+    found = _plan(read(files, automatic), prefix)
     click.echo(document(found) if as_json else "\n".join(lines(found)))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(graph: Graph, prefix: str | None) -> Plan:
+def _plan(live: Live, prefix: str | None) -> Plan:
     host = Host(state=prefix)
     try:
-        return asyncio.run(_planned(graph, host))
+        return asyncio.run(_planned(live, host))
     finally:
         host.close()
 
 
-async def _planned(graph: Graph, host: Host) -> Plan:
+async def _planned(live: Live, host: Host) -> Plan:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
-    return await plan(graph, plugins=installed(), host=host, redaction=redaction)
+    knowing = Knowing(host, warn, lambda _: None)
+    try:
+        graph = await knowing.graph(live, AT_ALL)
+        return await plan(graph, plugins=installed(), host=host, redaction=redaction)
+    finally:
+        await knowing.close()
 
 
 def document(found: Plan) -> str:

@@ -10,19 +10,26 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from setpoint import graphfile
 from setpoint.cli.installed import installed
+from setpoint.cli.knowing import Knowing
 from setpoint.cli.report import Report
 from setpoint.cli.unhandled import told_without
 from setpoint.engine import Engine, Options
 from setpoint.errors import PluginError, SetpointError
 from setpoint.graph import Graph
+from setpoint.graphfile.live import Live
 from setpoint.host import Host
 
 INTERRUPTED = 128  # plus the number of the signal, as shells have it
+AT_FIRST, AT_ALL = (
+    1.0,
+    10.0,
+)  # seconds in which facts are to speak before a run begins, one that stays or not
 QUIET = 0.05  # seconds without a change after which a saved file is taken as whole
 
 EXIT_CODES = """\b
@@ -78,8 +85,9 @@ class Session:
         self._host = Host(state=settings.prefix)
         self._host.watcher.degraded = self._report.warn
         self._stamps = _stamps(settings.files)
-        graph = self._load()
-        self._engine = Engine(graph, plugins=installed(), host=self._host, options=settings.options)
+        self._live = self._load()
+        self._knowing = Knowing(self._host, self._report.warn, self._take)
+        self._engine: Engine | None = None
         self._signals, self._is_leaving = 0, False
         self._code = 1  # if not all is as declared in the end
         self._is_over = False
@@ -93,15 +101,19 @@ class Session:
 
         """
         began = time.monotonic()
-        handler = told_without(self._engine.without_secrets)
-        asyncio.get_running_loop().set_exception_handler(handler)
-        with self._report.about(self._engine), self._signalled(), self._limited():
+        options = self._settings.options
+        graph = await self._knowing.graph(self._live, AT_FIRST if options.watch else AT_ALL)
+        engine = Engine(graph, plugins=installed(), host=self._host, options=options)
+        self._engine = engine
+        asyncio.get_running_loop().set_exception_handler(told_without(engine.without_secrets))
+        with self._report.about(engine), self._signalled(engine), self._limited(engine):
             following = self._follow() if self._settings.follow else None
             try:
-                result = await self._engine.run()
+                result = await engine.run()
             finally:
                 if following is not None:
                     following.cancel()
+                await self._knowing.close()
                 self._host.close()
         self._report.end(result, time.monotonic() - began)
         if not result.ok or self._is_over:
@@ -111,17 +123,14 @@ class Session:
     # -- how it ends
 
     @contextmanager
-    def _signalled(self) -> Iterator[None]:
+    def _signalled(self, engine: Engine) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        at_hup = self._asked if self._settings.follow else self._leave
-        handlers = (
-            (signal.SIGINT, self._leave),
-            (signal.SIGTERM, self._leave),
-            (signal.SIGHUP, at_hup),
-        )
+        leave = partial(self._leave, engine)
+        at_hup = self._asked if self._settings.follow else leave
+        handlers = ((signal.SIGINT, leave), (signal.SIGTERM, leave), (signal.SIGHUP, at_hup))
         for number, handler in handlers:
             loop.add_signal_handler(number, handler, number)
-            if handler == self._leave:
+            if handler is leave:
                 signal.signal(number, self._arrived)  # beside the loop, which is told all the same
         try:
             yield
@@ -136,14 +145,14 @@ class Session:
         if self._signals > 2:
             self._kill()
 
-    def _leave(self, number: signal.Signals) -> None:
+    def _leave(self, engine: Engine, number: signal.Signals) -> None:
         if not self._is_leaving:
             self._is_leaving = True
             self._report.stopping()
-            self._engine.stop()
+            engine.stop()
         else:
             self._report.tell("cancelling what runs; once more kills it")
-            self._engine.cancel()
+            engine.cancel()
 
     def _kill(self) -> NoReturn:
         try:
@@ -153,29 +162,36 @@ class Session:
             os._exit(self._code)
 
     @contextmanager
-    def _limited(self) -> Iterator[None]:
-        limit = self._settings.max_runtime
-        timer = asyncio.get_running_loop().call_later(limit, self._expire) if limit else None
+    def _limited(self, engine: Engine) -> Iterator[None]:
+        limit, loop = self._settings.max_runtime, asyncio.get_running_loop()
+        timer = loop.call_later(limit, self._expire, engine) if limit else None
         try:
             yield
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _expire(self) -> None:
+    def _expire(self, engine: Engine) -> None:
         self._is_over = True
         self._report.error(f"--max-runtime of {self._settings.max_runtime:g} s reached, ending")
-        self._engine.cancel()
+        engine.cancel()
 
     # -- graph files that are saved
 
-    def _load(self) -> Graph:
-        graph = graphfile.load(
-            self._settings.files, installed(), automatic=self._settings.automatic
+    def _load(self) -> Live:
+        """Read the files."""
+        settings, clock = self._settings, self._host.clock
+        live = graphfile.live(
+            settings.files, installed(), automatic=settings.automatic, clock=clock
         )
-        for warning in graph.warnings:
+        for warning in live.graph.warnings:
             self._report.warn(str(warning))
-        return graph
+        return live
+
+    def _take(self, graph: Graph) -> None:
+        """Run `graph` from now on."""
+        assert self._engine is not None
+        self._engine.swap(graph)
 
     def _asked(self, number: signal.Signals) -> None:
         self._stamps = []
@@ -204,7 +220,8 @@ class Session:
     async def _swap(self) -> None:
         """Load the files; what runs goes on as it is if something is wrong with them."""
         try:
-            self._engine.swap(await asyncio.to_thread(self._load))
+            live = await asyncio.to_thread(self._load)
+            self._take(await self._knowing.graph(live, AT_FIRST))
         except (SetpointError, PluginError) as error:
             self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
 

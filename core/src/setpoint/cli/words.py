@@ -96,7 +96,7 @@ def _(event: Converged) -> Line:
 @line.register
 def _(event: Swapped) -> Line:
     found = f"{event.added} added, {event.changed} changed, {event.removed} removed"
-    return Line(f"graph loaded again: {found}")
+    return Line(f"graph changed: {found}")
 
 
 class Tally(NamedTuple):

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from setpoint import autoedges
+from setpoint.declarations.facts import wanted
 from setpoint.declarations.instances import Instances
 from setpoint.declarations.links import Names, edges_of
 from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
@@ -19,7 +20,8 @@ def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = T
     """Return the graph that `declarations` describe, its kinds taken from `plugins`.
 
     With `automatic` it has the edges too that follow from what its resources say of themselves.
-    A param that receives its value is `msgspec.UNSET` in the resource, and listed in `receives`.
+    A param that receives its value is `msgspec.UNSET` in the resource, and listed in `receives`. What waits for facts
+    is checked and left out.
 
     Raises:
         GraphError: with all that is wrong, in the order of the texts.
@@ -29,10 +31,13 @@ def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = T
         building = _Building(declarations, plugins)
         building.make_resources()
         edges = building.edges()
+        building.graph.facts = wanted(declarations, plugins, building.problems)
     declarations.refuse(map(building.without_secrets, building.problems))
     graph = building.graph
+    building.hold(edges)
     for edge in edges:
-        graph.connect(edge)
+        if edge.first in graph.resources and edge.then in graph.resources:
+            graph.connect(edge)
     for id_, declaration in building.declared.items():
         graph.places[id_] = declaration.source.place(declaration.at)
     graph.warnings = declarations.warnings
@@ -66,7 +71,26 @@ class _Building:
             resource = self.instances.make(declaration)
             if resource is not None:
                 resources[id_] = resource
+        for declaration in self.declarations.trials:
+            self.instances.check(declaration)
         self.graph.receives.update(self.instances.received)
+
+    def hold(self, edges: list[Edge]) -> None:
+        """Take out of the graph what waits for facts, and what requires that."""
+        held = self.declarations.waiting
+        if held:
+            successors: dict[str, list[str]] = {}
+            for first, then, _, _ in edges:
+                successors.setdefault(first, []).append(then)
+            reached = list(held)
+            for id_ in reached:  # grows while it is walked
+                new = [then for then in successors.get(id_, ()) if then not in held]
+                held.update(new)
+                reached += new
+        self.graph.held = held
+        for id_ in held:
+            self.graph.resources.pop(id_, None)
+            self.graph.receives.pop(id_, None)
 
     def _check_double(self, declaration: Declaration) -> None:
         """Report if `declaration` is not equal to the one with the same id."""
@@ -88,8 +112,8 @@ class _Building:
 
     def edges(self) -> list[Edge]:
         """Return all edges; adds to the problems what leads nowhere or in a circle."""
-        names = Names(self.declared)
-        sends = Sends(self.declared, names, self.instances)
+        names = Names(self.declared, self.declarations.may_be)
+        sends = Sends(self.declared, names, self.instances, self.declarations.waiting)
         edges: list[Edge] = []
         for id_, received in self.graph.receives.items():
             edges += sends.edges(self.declared[id_], received)

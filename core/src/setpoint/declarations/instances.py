@@ -60,6 +60,15 @@ class Instances:
         self.received.clear()
         self._reported = {problem.place for problem in self.problems[before:]}
 
+    def check(self, declaration: Declaration) -> None:
+        """Report what is wrong with a resource of which not even the name is known."""
+        schema = self.schema(declaration.kind)
+        if schema is None:
+            self._report_kind(declaration)
+        else:
+            self._checked(declaration, schema)
+            self.received.pop(declaration.id, None)
+
     def make(self, declaration: Declaration) -> Resource | None:
         """Return the resource that `declaration` stands for; None if there is a problem.
 

@@ -2,11 +2,11 @@
 
 import fnmatch
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 
-from setpoint.declarations.model import Link, shown
+from setpoint.declarations.model import WILD, Link, shown
 from setpoint.errors import Problem, suggest
 from setpoint.graph import Edge
 
@@ -14,18 +14,23 @@ MAX_EDGES = 1_000_000  # globs multiply; a graph beyond this is a mistake
 SUGGESTIONS = 20  # problems that get a "did you mean"; it is costly among many names
 CANDIDATES = 1000
 
-_WILD = frozenset("*?[")
-
 
 class Names:
     """The ids of a graph, to be looked up by reference.
 
     A reference is an id, or a glob over ids in which `*` stands for any characters, `/` included.
     An id that holds such a character itself is found by its exact name.
+
+    Args:
+        ids: of the graph.
+        may_be: says of a reference whether there may be such a resource at another time; none by default.
+
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
-        self.ids = dict.fromkeys(ids)
+    def __init__(
+        self, ids: Iterable[str], may_be: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self.ids, self.may_be = dict.fromkeys(ids), may_be
         self._found: dict[str, list[str]] = {}
         self._suggested = 0
 
@@ -37,14 +42,14 @@ class Names:
         """Return the ids that `reference` stands for; empty if there is none."""
         if reference in self.ids:
             return [reference]
-        if _WILD.isdisjoint(reference):
+        if WILD.isdisjoint(reference):
             return []
         if reference not in self._found:
             self._found[reference] = self._matching(reference)
         return self._found[reference]
 
     def _matching(self, glob: str) -> list[str]:
-        literal = glob[: min(glob.index(char) for char in _WILD.intersection(glob))]
+        literal = glob[: min(glob.index(char) for char in WILD.intersection(glob))]
         start = bisect_left(self._sorted, literal)
         end = bisect_left(self._sorted, literal + "\U0010ffff", start)
         return [id_ for id_ in self._sorted[start:end] if fnmatch.fnmatchcase(id_, glob)]
@@ -52,7 +57,7 @@ class Names:
     def missing(self, reference: str) -> str:
         """Return that there is nothing for `reference`, and what may be meant."""
         _, space, name = reference.partition(" ")
-        if not _WILD.isdisjoint(reference):
+        if not WILD.isdisjoint(reference):
             return f"no resource matches {reference!r}"
         if not space or not name:
             return self._with_hint(f"a reference is KIND NAME, not {reference!r}", reference)
@@ -93,7 +98,7 @@ def _edges(link: Link, names: Names, problems: list[Problem]) -> Iterator[Edge]:
         (firsts, link.first, link.first_at),
         (thens, link.then, link.then_at),
     ):
-        if not found:
+        if not found and not names.may_be(reference):
             what = f"{shown(link.subject)}: {names.missing(reference)}"
             problems.append(link.source.problem(at, what))
     origin_at = max(link.first_at, link.then_at)  # beside a resource: the reference, not the key

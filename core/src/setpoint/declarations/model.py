@@ -1,6 +1,7 @@
 """What people declare, from whichever front end, before it is instances."""
 
 import gc
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from setpoint.errors import GraphError, Problem
 from setpoint.graph import Policy
 
 NOTHING: Mapping[str, Any] = {}
+WILD = frozenset("*?[")  # what makes a glob of a reference
 WORDS = ("require", "before", "notify", "listen")  # edges as they are written beside a resource
 
 
@@ -51,6 +53,22 @@ class Link(NamedTuple):
     then_at: int = 0
 
 
+class FactDeclaration(msgspec.Struct):
+    """A fact as it is written, with a name of its own.
+
+    kind: which fact.
+    name: what it is about.
+    params: as those of a resource.
+    source, at: where it is written.
+    """
+
+    kind: str
+    name: str
+    params: Mapping[str, Any]
+    source: Source
+    at: int
+
+
 class Declarations:
     """All that was declared, in order, and what is wrong with how it is written.
 
@@ -62,6 +80,14 @@ class Declarations:
     links: edges beside those that follow from values.
     problems: what is wrong already; `build` adds to it what it finds.
     warnings: what a person should know, though the graph runs.
+    facts: those with a name of their own, by that.
+    reads: the paths below `facts` that expressions read, each with where that is first.
+    troubles: what is wrong with expressions as the facts are now; what depends on them is like
+        unknown.
+    waiting: the ids of resources of which something is not known yet.
+    trials: resources whose name is not known yet, to be checked as far as that goes.
+    absent: ids, some as patterns, of what is declared but not there as the facts are now.
+    undecided: the same, of what may be there or not.
     """
 
     def __init__(self) -> None:
@@ -72,6 +98,27 @@ class Declarations:
         self.links: list[Link] = []
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.facts: dict[str, FactDeclaration] = {}
+        self.reads: dict[tuple[str, ...], tuple[Source, int]] = {}
+        self.troubles: list[Problem] = []
+        self.waiting: set[str] = set()
+        self.trials: list[Declaration] = []
+        self.absent: list[re.Pattern[str]] = []
+        self.undecided: list[re.Pattern[str]] = []
+
+    def copy(self) -> "Declarations":
+        """Return what can be added to without changing this one."""
+        made = Declarations()
+        for name, value in vars(self).items():
+            setattr(made, name, value if isinstance(value, str) else value.copy())
+        return made
+
+    def may_be(self, reference: str) -> bool:
+        """Whether there may be a resource `reference`, an id or a glob, at another time."""
+        return any(
+            pattern.fullmatch(reference) or not WILD.isdisjoint(reference)
+            for pattern in (*self.absent, *self.undecided)
+        )
 
     def refuse(self, problems: Iterable[Problem]) -> None:
         """Do nothing if there are no `problems`.

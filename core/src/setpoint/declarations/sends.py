@@ -22,18 +22,27 @@ class Sends:
         declared: the declarations by id.
         names: their ids, to be looked up.
         instances: knows the schemas of the kinds.
+        waiting: where to put the ids of those whose sender is not there now, but may be at another time.
 
     """
 
     def __init__(
-        self, declared: Mapping[str, Declaration], names: Names, instances: Instances
+        self,
+        declared: Mapping[str, Declaration],
+        names: Names,
+        instances: Instances,
+        waiting: set[str],
     ) -> None:
         self.declared, self.names, self.instances = declared, names, instances
+        self.waiting = waiting
 
     def edges(self, receiver: Declaration, received: Mapping[str, Ref | Text]) -> Iterator[Edge]:
         """Yield the edges to `receiver` from those that send to it; reports what cannot be sent."""
         for param, value in received.items():
             refs = (value,) if isinstance(value, Ref) else value.refs
+            if any(r.sender not in self.declared and self.names.may_be(r.sender) for r in refs):
+                self.waiting.add(receiver.id)
+                continue
             rules = [self._rule(receiver, ref) for ref in refs]
             for ref, rule in zip(refs, rules, strict=True):
                 if rule:

@@ -8,16 +8,19 @@ as people like to read it. `schema` (by `jsontypes`) tells editors what a graph 
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from setpoint.declarations import Declarations, Map, Seq, Source, build, uncollected
+from setpoint.declarations import Declarations, Map, Seq, Source, uncollected
 from setpoint.declarations.types import show
 from setpoint.errors import GraphError, Place, Problem
 from setpoint.graphfile import reader
 from setpoint.graphfile.convert import written
 from setpoint.graphfile.form import Form
+from setpoint.graphfile.known import Known
+from setpoint.graphfile.live import Live
 
 if TYPE_CHECKING:
+    from setpoint.clock import Clock
     from setpoint.graph import Graph
     from setpoint.plugins import Plugins
 
@@ -28,14 +31,27 @@ MAX_BYTES = 32 << 20
 def load(paths: Sequence[File], plugins: "Plugins", *, automatic: bool = True) -> "Graph":
     """Return the graph that the files at `paths` declare together.
 
-    With `automatic` it has the edges too that follow from what its resources say of themselves.
+    With `automatic` it has the edges too that follow from what its resources say of themselves. No fact is known: what
+    depends on one is checked as far as that goes, and left out.
 
     Raises:
         GraphError: with all that is wrong in all files, in the order of the texts.
 
     """
+    return live(paths, plugins, automatic=automatic).graph
+
+
+def live(
+    paths: Sequence[File],
+    plugins: "Plugins",
+    *,
+    automatic: bool = True,
+    clock: "Clock | None" = None,
+) -> Live:
+    """Return the files at `paths`, to be evaluated with what is known; the rest is as for `load`."""
     with uncollected():
-        return build(_declarations(paths), plugins, automatic=automatic)
+        files, rest = _read(paths)
+        return Live(files, rest, plugins, automatic=automatic, clock=clock)
 
 
 def read(paths: Sequence[File]) -> Declarations:
@@ -65,24 +81,37 @@ def convert(text: str, file: str) -> str:
 
 
 def _declarations(paths: Sequence[File]) -> Declarations:
-    """Return what is declared, with what is wrong.
+    """Return what is declared, with what is wrong; no fact is known."""
+    files, declarations = _read(paths)
+    for source, root in files:
+        Form(source, root, declarations, Known()).declare()
+    return declarations
+
+
+def _read(paths: Sequence[File]) -> tuple[list[tuple[Source, Map]], Declarations]:
+    """Return files in our form with what is in them, and what those in other forms declare.
 
     Raises:
         GraphError: one of the files is no YAML, so that what it declares is not known.
 
     """
-    declarations = Declarations()
+    declarations, files = Declarations(), []
     unreadable: list[Problem] = []
     for path in paths:
         source = Source(str(path))
         try:
             source.text = text_of(path)
-            declare(source, declarations)
+            root = _root(source, declarations)
         except GraphError as error:
             unreadable += error.problems
-    if unreadable:
+            continue
+        if root is not None:
+            files.append((source, root))
+    if unreadable:  # all that is wrong is said at once, in the others too
+        for source, root in files:
+            Form(source, root, declarations, Known()).declare()
         declarations.refuse(declarations.problems + unreadable)
-    return declarations
+    return files, declarations
 
 
 def text_of(path: File) -> str:
@@ -121,13 +150,23 @@ def _refused(path: File, what: str, line: int = 0, column: int = 0) -> GraphErro
     return GraphError([Problem(Place(str(path), line, column), what)])
 
 
-def declare(source: Source, declarations: Declarations) -> Any:
+def declare(source: Source, declarations: Declarations) -> Map | None:
     """Put what `source` declares into `declarations`, in whichever form it is; return what is in it.
+
+    No fact is known; None: it is in mgmt's form, or in none.
 
     Raises:
         GraphError: it is no YAML that a graph file may hold.
 
     """
+    root = _root(source, declarations)
+    if root is not None:
+        Form(source, root, declarations, Known()).declare()
+    return root
+
+
+def _root(source: Source, declarations: Declarations) -> Map | None:
+    """Return what is in `source`, if it is in our form; what is in another one is declared."""
     declarations.sources.append(source)
     root = reader.load(source)
     if not isinstance(root, Map):
@@ -138,8 +177,8 @@ def declare(source: Source, declarations: Declarations) -> Any:
 
         MgmtForm(source, root, declarations).declare()
     else:
-        Form(source, root, declarations).declare()
-    return root
+        return root
+    return None
 
 
 def _is_mgmt(root: Map) -> bool:

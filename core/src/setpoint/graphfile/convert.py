@@ -6,7 +6,7 @@ import yaml
 
 from setpoint.declarations import Declarations, Link, shown
 from setpoint.errors import GraphError, Problem
-from setpoint.graphfile.references import OPEN
+from setpoint.expressions import OPEN
 from setpoint.graphfile.scalars import resolve
 from setpoint.values import Ref, Text
 

@@ -1,5 +1,6 @@
 """Our own form of a graph file, made into declarations: the shape of things, not yet what they mean."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from setpoint.declarations import (
     WORDS,
     Declaration,
     Declarations,
+    FactDeclaration,
     Map,
     Seq,
     Source,
@@ -18,15 +20,19 @@ from setpoint.declarations import (
 )
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
+from setpoint.expressions import OPEN, UNKNOWN
 from setpoint.graphfile.edges import Edges
-from setpoint.graphfile.references import OPEN, Scope
+from setpoint.graphfile.ids import key_of, pattern, wrong_id
+from setpoint.graphfile.known import Known
+from setpoint.graphfile.references import Scope
+from setpoint.values import as_text
 
-KEYS = ("graph", "vars", "defaults", "resources", "edges")
-LATER = frozenset(["include", "inputs", "facts", "secrets", "hosts", "collect", "publish"])
-LATER_PARAMS = frozenset({"when", "for_each"})
+KEYS = ("graph", "vars", "facts", "defaults", "resources", "edges")
+LATER = frozenset(["include", "inputs", "secrets", "hosts", "collect", "publish"])
+CONDITIONS = frozenset({"when", "for_each"})
 LATER_META = frozenset(["export", "realize", "hidden"])
 
-_NO_PARAMS = frozenset({"meta", *WORDS, *LATER_PARAMS})
+_NO_PARAMS = frozenset({"meta", *WORDS, *CONDITIONS})
 
 
 def later(word: str) -> str:
@@ -41,12 +47,13 @@ class Form:
         source: the file.
         root: what is in it.
         declarations: where to put what it declares, and what is wrong.
+        known: what is known of the machine.
 
     """
 
-    def __init__(self, source: Source, root: Map, declarations: Declarations) -> None:
+    def __init__(self, source: Source, root: Map, declarations: Declarations, known: Known) -> None:
         self.source, self.root, self.into = source, root, declarations
-        self.scope = Scope(source, declarations.problems)
+        self.scope = Scope(source, declarations, known)
         self.literal = OPEN not in source.text
         self.edges = Edges(source, declarations.problems)
         self.defaults: dict[str, tuple[Map, Map]] = {}
@@ -59,6 +66,7 @@ class Form:
             elif key not in KEYS:
                 self.wrong(at, f"unknown key {key!r}; {suggest(key, KEYS)}")
         self._name()
+        self._facts()
         self.scope.define(self._section("vars", "names to values"))
         for kind, body, key_at, at in self._section("defaults", "kinds to params").entries():
             self._default(kind, body, key_at, at)
@@ -96,9 +104,7 @@ class Form:
         written = self._map(body, at, name, "params")
         params, meta = Map.new(at), Map.new(at)
         for key, value, place, value_place in written.entries():
-            if key in LATER_PARAMS:
-                self.wrong(place, f"{name}: {later(key)}")
-            elif key in WORDS:
+            if key in WORDS or key in CONDITIONS:
                 self.wrong(place, f"{name}: {key!r} is of one resource; write it there")
             elif key == "meta":
                 meta = self._meta(name, value, value_place)
@@ -117,8 +123,96 @@ class Form:
                 meta.put(key, self.scope.value(value, value_place), place, value_place)
         return meta
 
+    def _facts(self) -> None:
+        for name, body, _, at in self._section("facts", "names to facts").entries():
+            if not isinstance(body, Map) or len(body) != 1:
+                rule = f"the fact {name} must be a map of one fact to what it is about"
+                self.wrong(at, f"{rule}, not {show(body)}; write {{ FACT: NAME }}")
+                continue
+            [(kind, about, place, about_at)] = body.entries()
+            params = about if isinstance(about, Map) else Map.new(about_at)
+            about = params.get("name", "") if isinstance(about, Map) else about
+            given = {param: value for param, value in params.items() if param != "name"}
+            declared = FactDeclaration(kind, as_text(about), given, self.source, place)
+            self.into.facts[name] = declared
+
     def _resource(self, key: str, body: Any, key_at: int, at: int) -> None:
-        id_ = self._with_vars(key, key_at) if OPEN in key else key
+        if not isinstance(body, Map) or CONDITIONS.isdisjoint(body):
+            self._instance(key, body, key_at, at)
+            return
+        rest = Map.new(body.at)
+        for name, value, place, value_place in body.entries():
+            if name not in CONDITIONS:
+                rest.put(name, value, place, value_place)
+        items = self._items(key, body)
+        if items is None:
+            self._trial(key, rest, key_at)
+            self.into.undecided.append(pattern(key))
+        for each in items or ():
+            self.scope.each = each
+            self._conditional(key, body, rest, key_at, at)
+        self.scope.each = {}
+        if "for_each" in body:
+            self.into.absent.append(pattern(key))
+
+    def _conditional(self, key: str, body: Map, rest: Map, key_at: int, at: int) -> None:
+        """Declare one instance if `when` says so."""
+        wanted = self._wanted(key, body)
+        if wanted is not False:
+            self._instance(key, rest, key_at, at, is_decided=wanted is True)
+            return
+        id_ = self.scope.text(key, key_at) if OPEN in key else key
+        self.into.absent.append(re.compile(re.escape(id_)) if type(id_) is str else pattern(key))
+
+    def _items(self, key: str, body: Map) -> list[Mapping[str, Any]] | None:
+        """Return what is `each` for each instance, by `for_each`; None if that is not known."""
+        if "for_each" not in body:
+            return [{}]
+        at = value_at(body, "for_each", body.at)
+        written = body["for_each"]
+        found = (
+            self.scope.condition(written, at)
+            if isinstance(written, str)
+            else self.scope.value(written, at)
+        )
+        if found is UNKNOWN:
+            return None
+        if isinstance(found, Mapping):
+            return [{"key": as_text(name), "value": value} for name, value in found.items()]
+        if not isinstance(found, (list, tuple)):
+            if found is not msgspec.UNSET:
+                what = f"for_each must be a list or a map, not {show(found)}"
+                self.wrong(at, f"{shown(key)}: {what}")
+            return []
+        return [{"key": key_of(item), "value": item} for item in found]
+
+    def _wanted(self, key: str, body: Map) -> Any:
+        """Return whether `when` is true; `UNKNOWN` if that is not known."""
+        when, at = body.get("when", True), value_at(body, "when", body.at)
+        found = self.scope.condition(when, at) if isinstance(when, str) else when
+        if found is msgspec.UNSET:
+            return UNKNOWN  # it is reported
+        if found is not UNKNOWN and not isinstance(found, bool):
+            self.wrong(at, f"{shown(key)}: when must be true or false, not {show(found)}")
+        return found if isinstance(found, bool) else UNKNOWN
+
+    def _trial(self, key: str, body: Map, key_at: int) -> None:
+        """Have what can be known of a resource checked whose name is not known yet."""
+        self.scope.each = {"key": UNKNOWN, "value": UNKNOWN}
+        kind, _, name = key.partition(" ")
+        links = len(self.into.links)
+        params, meta, _ = self._params(key, body, key_at)
+        del self.into.links[links:]
+        self.into.trials.append(Declaration(key, kind, name, params, self.source, key_at, meta))
+
+    def _instance(
+        self, key: str, body: Any, key_at: int, at: int, *, is_decided: bool = True
+    ) -> None:
+        id_ = self._evaluated(key, key_at) if OPEN in key else key
+        if id_ is None:
+            self._trial(key, self._map(body, at, shown(key), "params"), key_at)
+            self.into.undecided.append(pattern(key))
+            return
         rule = wrong_id(id_)
         if rule:
             self.wrong(key_at, rule)
@@ -127,17 +221,20 @@ class Form:
         params, meta = body, NOTHING
         if type(body) is not Map or not self._is_plain(body):
             written = self._map(body, at, shown(id_), "params")
-            params, meta = self._params(id_, written, key_at)
+            params, meta, is_whole = self._params(id_, written, key_at)
+            is_decided = is_decided and is_whole
         if kind in self.defaults:
             default_params, default_meta = self.defaults[kind]
             params, meta = _merged(default_params, params), _merged(default_meta, meta)
+        if not is_decided:
+            self.into.waiting.add(id_)
         self.into.resources.append(Declaration(id_, kind, name, params, self.source, key_at, meta))
 
-    def _with_vars(self, key: str, at: int) -> str:
-        """Return the id that `key` stands for; one without a name if it stands for none."""
+    def _evaluated(self, key: str, at: int) -> str | None:
+        """Return the id that `key` stands for; one without a name if it stands for none; None: not known."""
         id_ = self.scope.text(key, at)
-        if isinstance(id_, str):
-            return id_
+        if isinstance(id_, str) or id_ is UNKNOWN:
+            return None if id_ is UNKNOWN else id_
         if id_ is not msgspec.UNSET:
             self.wrong(
                 at, f"the key of a resource has vars in it, and nothing received, not {show(key)}"
@@ -153,38 +250,30 @@ class Form:
                 return False
         return True
 
-    def _params(self, id_: str, body: Map, key_at: int) -> tuple[Map, Map]:
-        """Return the params and meta params in `body`; its links go to the declarations."""
-        params, meta, literal = Map.new(body.at), Map.new(), self.literal
-        for key, value, place, value_place in body.entries():
-            if key not in _NO_PARAMS:
-                params[key] = value if literal else self.scope.value(value, value_place)
-                params.places += (place, value_place)
-            elif key == "meta":
-                meta = self._meta(id_, value, value_place)
-            elif key in WORDS:
-                if not literal:
-                    value = self.scope.value(value, value_place)
+    def _params(self, id_: str, body: Map, key_at: int) -> tuple[Map, Map, bool]:
+        """Return the params and meta params in `body`, and whether all of them are known.
+
+        Its links go to the declarations.
+        """
+        params, meta, is_whole = Map.new(body.at), Map.new(), True
+        for key, written, place, value_place in body.entries():
+            if key == "meta":
+                meta = self._meta(id_, written, value_place)
+                continue
+            value = written if self.literal else self.scope.value(written, value_place)
+            if value is UNKNOWN:
+                is_whole, value = False, msgspec.UNSET
+            if key in WORDS:
                 self.into.links += self.edges.beside(id_, key_at, key, value, value_place)
             else:
-                self.wrong(place, f"{shown(id_)}: {later(key)}")
-        return params, meta
+                params.put(key, value, place, value_place)
+        if UNKNOWN in meta.values():
+            return params, Map.new(), False
+        return params, meta, is_whole
 
     def _edges(self) -> None:
         written = self.scope.value(self.root.get("edges"), self._at("edges"))
         self.into.links += self.edges.arrows(written, self._at("edges"))
-
-
-def wrong_id(id_: str) -> str:
-    """Return why `id_` cannot be the key of a resource; empty if it can."""
-    kind, _, name = id_.partition(" ")
-    if kind == "module":
-        return f"{show(id_)} is not available in this version; take it out"
-    if not name or not kind:
-        return f"the key of a resource is KIND NAME, not {show(id_)}; write both"
-    if name.strip() != name:
-        return f"the name of a resource neither begins nor ends with a space, not {show(id_)}"
-    return ""
 
 
 def _merged(default: Map, own: Mapping[str, Any]) -> Map:

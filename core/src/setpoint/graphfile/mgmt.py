@@ -22,7 +22,7 @@ from setpoint.declarations import (
 )
 from setpoint.declarations.types import show
 from setpoint.graph import Policy
-from setpoint.graphfile.form import wrong_id
+from setpoint.graphfile.ids import wrong_id
 from setpoint.graphfile.mgmt_params import as_flag, meta_params, params_of
 
 _KEYS = frozenset({"graph", "comment", "resources", "edges", "collect", "remote"})

@@ -1,33 +1,32 @@
-"""`${{ … }}` in values: constants from `vars`, and what other resources send.
+"""`${{ … }}` in values: expressions over constants, facts and what other resources send.
 
 Alone in a value it keeps its type, within text it is formatted. `$${{` stands for `${{` itself, and `{{ }}` belongs to
-the templates that people put into files.
+the templates that people put into files. What is sent is known only while the graph runs, so it stands alone in an
+expression.
 
-What constants make of a file is bounded, like aliases: a text of them that grows by doubling is refused, not built.
+What expressions make of a file is bounded, like aliases: a text of them that grows by doubling is refused, not built.
 """
 
+import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from setpoint.declarations import Map, Seq, Source
+from setpoint.declarations import Declarations, Map, Seq, Source
 from setpoint.declarations.types import show
-from setpoint.errors import Problem, suggest
+from setpoint.expressions import OPEN, UNKNOWN, Expression, ExpressionError, Template
+from setpoint.graphfile.known import Known
 from setpoint.graphfile.reader import MAX_DEPTH
 from setpoint.values import Ref, Text, as_text
 
-OPEN = "${{"
-FREE = 1_000_000  # characters that constants may add to any file, however short
+FREE = 1_000_000  # characters that expressions may add to any file, however short
 GROWTH = 10  # and in addition, how many times the length of the file
 PER_VALUE = 20  # characters that a value in a list or map counts for
+ROOTS = ("vars", "facts", "each", "env", "send")  # what can be named
 
-# The rest of an expression: `}}` ends it, unless it is in quotes. No two alternatives begin with the same character, so
-# backing up finds nothing new. (A possessive `*+` would say so, but Python up to 3.11.4 gets it wrong.)
-_REST = re.compile(r"""((?:[^"'}]|"[^"]*"|'[^']*'|\}(?!\}))*)\}\}""")
-_VARS = re.compile(r"vars((?:\.[A-Za-z_]\w*)+)")
-_SEND = re.compile(r"""send\[(?:"([^"]+)"|'([^']+)')\]\.([A-Za-z_]\w*)""")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -46,17 +45,23 @@ class _WrongError(Exception):
 
 
 class Scope:
-    """What expressions in one file can name.
+    """What expressions in one file can name, and their values.
 
     Args:
         source: the file.
-        problems: where to put what is wrong.
+        into: where to put what is wrong, and which facts are read.
+        known: what is known of the machine.
+
+    each: the item for which a resource is declared now, with `key` and `value`; empty outside of `for_each`.
 
     """
 
-    def __init__(self, source: Source, problems: list[Problem]) -> None:
-        self.source, self.problems = source, problems
+    def __init__(self, source: Source, into: Declarations, known: Known) -> None:
+        self.source, self._into, self._known = source, into, known
+        self.each: Mapping[str, Any] = {}
         self._vars: dict[str, Any] = {}
+        self._live: set[str] = set()  # the vars that depend on facts
+        self._env: Mapping[str, str] = MappingProxyType(os.environ)
         self._later: frozenset[str] = frozenset()
         self._budget = FREE + GROWTH * len(source.text)
 
@@ -66,15 +71,18 @@ class Scope:
         for name, value, key_at, at in written.entries():
             if not _NAME.fullmatch(name):
                 rule = f"the name of a var has letters, digits and _ only, not {name!r}"
-                self.problems.append(self.source.problem(key_at, rule))
+                self._into.problems.append(self.source.problem(key_at, rule))
+            before = len(self._into.reads)
             self._vars[name] = self.value(value, at)
+            if self._vars[name] is UNKNOWN or len(self._into.reads) > before:
+                self._live.add(name)
 
     def value(self, value: Any, at: int, depth: int = 0) -> Any:
         """Return `value`, written at the place `at`, with every expression in it replaced.
 
         Returns:
-            A `Ref`, or a `Text`, for what is received; `msgspec.UNSET` if something is wrong, which
-            is reported.
+            A `Ref`, or a `Text`, for what is received; `UNKNOWN` if it depends on a fact that is;
+            `msgspec.UNSET` if something is wrong, which is reported.
 
         """
         if isinstance(value, str):
@@ -87,76 +95,100 @@ class Scope:
         result = Map.new(tree.at)
         for key, value, key_at, at in tree.entries():
             result.put(key, self.value(value, at, depth), key_at, at)
-        return msgspec.UNSET if msgspec.UNSET in result.values() else result
+        return _missing(result.values(), result)
 
     def _seq(self, items: Seq, depth: int) -> Any:
         result = Seq.new(items.at)
         for item, at in items.entries():
             result.put(self.value(item, at, depth), at)
-        return msgspec.UNSET if msgspec.UNSET in result else result
+        return _missing(result, result)
 
     def text(self, text: str, at: int, depth: int = 0) -> Any:
         """Return what the text stands for, see `value`."""
         try:
-            parts = list(self._parts(text))
+            parts = [self._part(part, at) for part in Template(text).parts]
             if len(parts) == 1 and not isinstance(parts[0], str):
                 return self._whole(parts[0][0], parts[0][1], depth)
             return self._joined(parts)
-        except _WrongError as error:
-            place = self.source.locate(at, error.expression, 2 * len(text) + 100)
-            self.problems.append(self.source.problem(place, error.message))
-            return msgspec.UNSET
+        except (_WrongError, ExpressionError) as error:
+            return self._refused(error, text, at)
 
-    def _parts(self, text: str) -> Iterator[Any]:
-        """Yield the parts of `text`: literal text, and (what it stands for, expression)."""
-        done = 0
-        while (found := text.find(OPEN, done)) >= 0:
-            escaped = text.startswith("$", found - 1) and found > done
-            if escaped:
-                yield text[done : found - 1] + OPEN
-                done = found + len(OPEN)
-                continue
-            if found > done:
-                yield text[done:found]
-            rest = _REST.match(text, found + len(OPEN))
-            if rest is None:
-                raise _WrongError(
-                    text[found:], f"{OPEN} is not closed; add }}}}, or write $${{{{ for itself"
-                )
-            yield self._evaluate(rest[1].strip()), rest[1].strip()
-            done = rest.end()
-        if done < len(text):
-            yield text[done:]
+    def condition(self, text: str, at: int) -> Any:
+        """Return the value of a bare expression, which may stand in `${{ }}` as well; see `value`."""
+        if text.strip().startswith(OPEN):
+            return self.text(text.strip(), at)
+        try:
+            return self._evaluate(Expression(text), at)
+        except (_WrongError, ExpressionError) as error:
+            return self._refused(error, text, at)
 
-    def _evaluate(self, expression: str) -> Any:
-        if found := _SEND.fullmatch(expression):
-            return Ref(found[1] or found[2], found[3])
-        if found := _VARS.fullmatch(expression):
-            return self._constant(found[1][1:].split("."), expression)
-        known = 'there are vars.NAME and send["KIND NAME"].FIELD'
-        what = f"the expression {show(expression)} is not available in this version; {known}"
-        raise _WrongError(expression, what)
+    def _refused(self, error: "_WrongError | ExpressionError", text: str, at: int) -> Any:
+        """Report `error`; one that came of facts is like a value that is not known."""
+        if isinstance(error, _WrongError):
+            expression, message = error.expression, error.message
+        else:
+            expression, message = text[error.start : error.end], str(error)
+        place = self.source.locate(at, expression, 2 * len(text) + 100)
+        problem = self.source.problem(place, message)
+        if isinstance(error, ExpressionError) and self._reads_facts(text):
+            self._into.troubles.append(problem)
+            return UNKNOWN
+        self._into.problems.append(problem)
+        return msgspec.UNSET
 
-    def _constant(self, path: list[str], expression: str) -> Any:
-        value: Any = self._vars
-        for number, name in enumerate(path):
-            above = ".".join(["vars", *path[:number]])
-            if not isinstance(value, Mapping):
-                raise _WrongError(expression, f"{above} is {show(value)}, it has no {name!r}")
-            if name not in value:
-                self._refuse_unknown(above, name, value, expression)
-            value = value[name]
-        return value
+    def _reads_facts(self, text: str) -> bool:
+        """Whether the value of `text` depends on facts, as far as it can be read."""
+        try:
+            paths = Template(text).paths if OPEN in text else Expression(text).paths
+        except ExpressionError:
+            return False
+        return bool(self.each) or any(
+            path[0] == "facts" or (path[0] == "vars" and path[1:2] and path[1] in self._live)
+            for path in paths
+        )
 
-    def _refuse_unknown(
-        self, above: str, name: str, known: Mapping[str, Any], expression: str
-    ) -> NoReturn:
-        if above == "vars" and name in self._later:
-            what = f"vars.{name} is declared further down; a var can only use those above it"
-            raise _WrongError(expression, what)
-        hint = suggest(name, known)
-        what = f"there is no {name!r} in {above}"
-        raise _WrongError(expression, f"{what}; {hint}" if hint else what)
+    def _part(self, part: str | Expression, at: int) -> Any:
+        if isinstance(part, str):
+            return part
+        return self._evaluate(part, at), part.source
+
+    def _evaluate(self, expression: Expression, at: int) -> Any:
+        for path in expression.paths:
+            if path[0] == "send":
+                return self._sent(expression)
+            self._check(path, expression, at)
+            if path[0] == "vars" and self._vars.get("".join(path[1:2])) is msgspec.UNSET:
+                return msgspec.UNSET  # what is wrong with it is said already
+        state = None
+        if expression.is_timed:
+            state = self._known.state(self.source.file, at, expression.at, self.each.get("key"))
+        names = {"vars": self._vars, "env": self._env, "facts": self._known, "each": self.each}
+        return expression.evaluate(names, state=state)
+
+    def _sent(self, expression: Expression) -> Ref:
+        """Return the reference that `expression` is."""
+        path = expression.lookup
+        if path is None or len(path) != 3:
+            rule = 'send["KIND NAME"].FIELD stands alone in an expression in this version'
+            raise _WrongError(expression.source, f"{rule}, or in text")
+        return Ref(path[1], path[2])
+
+    def _check(self, path: tuple[str, ...], expression: Expression, at: int) -> None:
+        """Refuse what cannot be named here; note which facts are read."""
+        root, rest = path[0], path[1:]
+        if root not in ROOTS:
+            known = f"there are {', '.join(ROOTS)}"
+            raise _WrongError(root, f"{root!r} is not available in this version; {known}")
+        if root == "each" and not self.each:
+            raise _WrongError("each", "each is there beside for_each only; add one")
+        if root == "facts" and not rest:
+            raise _WrongError("facts", "a fact is named; write facts.NAME")
+        if root == "facts":
+            place = self.source.locate(at, expression.source, 2 * len(expression.source) + 100)
+            self._into.reads.setdefault(rest, (self.source, place))
+        if root == "vars" and rest and rest[0] not in self._vars and rest[0] in self._later:
+            what = f"vars.{rest[0]} is declared further down; a var can only use those above it"
+            raise _WrongError(expression.source, what)
 
     def _whole(self, value: Any, expression: str, depth: int) -> Any:
         """Return `value`, which stands alone; lists and maps count, for they are copied later."""
@@ -172,27 +204,32 @@ class Scope:
         pieces: list[str | Ref] = []
         for part in parts:
             value, expression = (part, "") if isinstance(part, str) else part
-            if value is msgspec.UNSET:
+            if value is msgspec.UNSET or value is UNKNOWN:
                 return value
             if isinstance(value, (list, dict)):
-                raise _WrongError(
-                    expression, f"{expression} is {show(value)}, and no part of a text"
-                )
+                what = f"{expression} is {show(value)}, and no part of a text"
+                raise _WrongError(expression, what)
             inner = value.parts if isinstance(value, Text) else (value,)
             pieces += [piece if isinstance(piece, Ref) else as_text(piece) for piece in inner]
             self._spend(sum(len(piece) for piece in pieces[-len(inner) :]), expression)
         joined = _adjacent_joined(pieces)
-        return (
-            Text(joined)
-            if any(isinstance(part, Ref) for part in joined)
-            else "".join(map(str, joined))
-        )
+        if any(isinstance(part, Ref) for part in joined):
+            return Text(joined)
+        return "".join(map(str, joined))
 
     def _spend(self, characters: int, expression: str) -> None:
         self._budget -= characters
         if self._budget < 0:
-            what = f"constants make this file more than {GROWTH} times as long as it is written"
+            what = f"expressions make this file more than {GROWTH} times as long as it is written"
             raise _WrongError(expression, what)
+
+
+def _missing(values: Any, otherwise: Any) -> Any:
+    """Return what of `values` is no value at all, the worst of it; `otherwise` if all are."""
+    kinds = {id(value) for value in values}
+    if id(msgspec.UNSET) in kinds:
+        return msgspec.UNSET
+    return UNKNOWN if id(UNKNOWN) in kinds else otherwise
 
 
 def _adjacent_joined(pieces: list[str | Ref]) -> tuple[str | Ref, ...]:

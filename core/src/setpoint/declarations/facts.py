@@ -1,0 +1,92 @@
+"""The facts that expressions read: which they are, and whether they have what is read of them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.declarations.model import Declarations, FactDeclaration
+from setpoint.declarations.params import Param
+from setpoint.declarations.written import Source, key_at, value_at
+from setpoint.errors import ParamError, PluginError, Problem, SetpointError, suggest
+from setpoint.resource import Fact, params
+
+if TYPE_CHECKING:
+    from setpoint.plugins import Plugins
+
+
+def wanted(
+    declarations: Declarations, plugins: "Plugins", problems: list[Problem]
+) -> dict[str, Fact]:
+    """Return the facts that are read, by the name under which they are; adds what is wrong to `problems`."""
+    found: dict[str, Fact | None] = {}
+    for path, (source, at) in declarations.reads.items():
+        name = path[0]
+        if name not in found:
+            declared = declarations.facts.get(name) or FactDeclaration(name, "", {}, source, at)
+            found[name] = _made(name, declared, plugins, problems)
+        fact = found[name]
+        if fact is not None and (rule := _wrong_path(fact, path)):
+            problems.append(source.problem(at, rule))
+    for name, declared in declarations.facts.items():
+        if name not in found:  # nobody reads it, and it may be wrong all the same
+            _made(name, declared, plugins, problems)
+    return {name: fact for name, fact in found.items() if fact is not None}
+
+
+def _made(
+    name: str, declared: FactDeclaration, plugins: "Plugins", problems: list[Problem]
+) -> Fact | None:
+    """Return the fact that is declared; None if that is wrong."""
+    source, at = declared.source, declared.at
+    try:
+        kind = plugins.fact(declared.kind)
+    except (SetpointError, PluginError) as error:
+        problems.append(source.problem(at, str(error)))
+        return None
+    before = len(problems)
+    values = _values(kind, declared.params, source, at, problems)
+    if len(problems) > before:
+        return None
+    try:
+        return kind(declared.name, **values)
+    except ParamError as error:
+        place = value_at(declared.params, error.param, at)
+        problems.append(source.problem(place, f"the fact {name}: {error}"))
+        return None
+
+
+def _values(
+    kind: type[Fact], given: Mapping[str, Any], source: Source, at: int, problems: list[Problem]
+) -> dict[str, Any]:
+    """Return what of `given` the fact takes."""
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in params(kind):
+            rule = f"the fact {kind.kind} has no param {name!r}; {suggest(name, params(kind))}"
+            problems.append(source.problem(key_at(given, name, at), rule.removesuffix("; ")))
+            continue
+        param = Param(name, types[name])
+        try:
+            values[name] = param.accept(value)
+        except msgspec.ValidationError:
+            problems += [
+                source.problem(value_at(given, name, at), f"the fact {kind.kind}: {fault}")
+                for fault in param.faults(value)
+            ]
+    return values
+
+
+def _wrong_path(fact: Fact, path: tuple[str, ...]) -> str:
+    """Return why there is nothing at `path`; empty if there may be."""
+    type_: Any = fact.Value
+    for number, key in enumerate(path[1:], 1):
+        if not (isinstance(type_, type) and issubclass(type_, msgspec.Struct)):
+            return ""
+        fields = {field.name: field.type for field in msgspec.structs.fields(type_)}
+        if key not in fields:
+            above = ".".join(("facts", *path[:number]))
+            return f"there is no {key!r} in {above}; {suggest(key, fields)}".removesuffix("; ")
+        type_ = fields[key]
+    return ""

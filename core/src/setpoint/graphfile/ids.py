@@ -1,0 +1,39 @@
+"""The ids of resources as they are written: KIND NAME, with expressions in them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from setpoint.declarations.types import show
+from setpoint.expressions import ExpressionError, Template
+from setpoint.values import as_text
+
+
+def pattern(key: str) -> re.Pattern[str]:
+    """Return what fits all ids that `key` may stand for."""
+    try:
+        parts = Template(key).parts
+    except ExpressionError:  # it is reported
+        parts = (key,)
+    return re.compile("".join(re.escape(p) if isinstance(p, str) else ".+" for p in parts))
+
+
+def key_of(item: Any) -> Any:
+    """Return what tells `item` of a list from others: itself, or its name."""
+    if isinstance(item, Mapping):
+        return item.get("name", "")
+    return getattr(item, "name", "") if isinstance(item, msgspec.Struct) else as_text(item)
+
+
+def wrong_id(id_: str) -> str:
+    """Return why `id_` cannot be the key of a resource; empty if it can."""
+    kind, _, name = id_.partition(" ")
+    if kind == "module":
+        return f"{show(id_)} is not available in this version; take it out"
+    if not name or not kind:
+        return f"the key of a resource is KIND NAME, not {show(id_)}; write both"
+    if name.strip() != name:
+        return f"the name of a resource neither begins nor ends with a space, not {show(id_)}"
+    return ""
