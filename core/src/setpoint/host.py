@@ -122,8 +122,15 @@ class Host:
         """Return the resources of `kind` in the same graph by name; none without an engine."""
         return {}
 
-    def progress(self, resource: "Resource", text: str) -> None:
-        """Show `text`, one line, as what `resource` is doing now; nowhere without an engine."""
+    def progress(self, resource: "Resource", text: str, *, if_lasting: bool = False) -> None:
+        """Show `text`, one line, as what `resource` is doing now; nowhere without an engine.
+
+        Args:
+            resource: whose.
+            text: what it is doing.
+            if_lasting: show it only if nothing else is heard of `resource` for half a second.
+
+        """
 
     def end(self, code: int) -> None:
         """End the engine, with `code` as its exit code.

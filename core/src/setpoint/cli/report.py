@@ -12,8 +12,9 @@ import msgspec
 from setpoint.cli.screen import Screen
 from setpoint.cli.words import Line, Tally, counts, line, summary
 from setpoint.engine import Engine, Result
-from setpoint.engine.events import Changed, Converged, Event, Refreshed
+from setpoint.engine.events import Changed, Converged, Event, Progress, Refreshed
 
+LASTING = 0.5  # seconds after which a progress that is of interest only then is shown
 REDRAW = 0.25  # seconds between two looks at the progress, at least
 SHARE = 20  # of the time at most one part in so many is spent on looking
 NAMED = 2  # running resources that the progress names
@@ -36,6 +37,7 @@ class Report:
         self._done = Tally()
         self._converged: Converged | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._held: dict[str, asyncio.TimerHandle] = {}  # id to what shows its progress later
 
     @contextmanager
     def about(self, engine: Engine) -> Iterator[None]:
@@ -50,6 +52,8 @@ class Report:
         finally:
             logging.getLogger().removeHandler(handler)
             self._rest()
+            while self._held:
+                self._held.popitem()[1].cancel()
 
     def end(self, result: Result, seconds: float) -> None:
         """Say how the run ended, which took `seconds`."""
@@ -94,6 +98,16 @@ class Report:
         if self._as_json:
             self._json(msgspec.to_builtins(event, enc_hook=str))
         elif is_news:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
+        """Show `event` now, or a while later if it is of no interest before, and nothing else is heard."""
+        if held := self._held.pop(event.id, None):
+            held.cancel()
+        if isinstance(event, Progress) and event.if_lasting:
+            later, news = asyncio.get_running_loop().call_later, line(event)
+            self._held[event.id] = later(LASTING, self._screen.show, news)
+        else:
             self._screen.show(line(event))
 
     def _count(self, event: Event) -> None:

@@ -66,10 +66,11 @@ class Unwatched(Event, frozen=True):
     retry_in: float
 
 
-class Progress(Event, frozen=True):
-    """One line about what it is doing."""
+class Progress(Event, frozen=True, repr_omit_defaults=True):
+    """One line about what it is doing; `if_lasting`: of no interest unless it goes on for half a second."""
 
     text: str
+    if_lasting: bool = False
 
 
 class Warned(Event, frozen=True):

@@ -59,11 +59,11 @@ class EngineHost(Host):
         """Return a logger whose records carry the resource they are about, and no secret."""
         return SafeLog(super().log(resource), self._parts.redaction)
 
-    def progress(self, resource: "Resource", text: str) -> None:
+    def progress(self, resource: "Resource", text: str, *, if_lasting: bool = False) -> None:
         """Emit `text` as an event; may be called from any thread."""
         if not self._parts.listeners:
             return
-        event = Progress(resource.id, self._parts.redaction.text(text))
+        event = Progress(resource.id, self._parts.redaction.text(text), if_lasting)
         if threading.get_ident() == self._thread:
             self._parts.emit(event)
         else:

@@ -250,7 +250,7 @@ class Svc(Resource):
         await self._do("stop", lambda unit: unit.is_stopped)
 
     async def _do(self, verb: str, is_done: Callable[[Unit], bool]) -> None:
-        self.host.progress(self, f"waits for systemd to {verb} it")
+        self.host.progress(self, f"waits for systemd to {verb} it", if_lasting=True)
         await have_done(self.host, self._manager, verb, self.unit, is_done)
 
 
