@@ -271,6 +271,13 @@ def test_what_is_not_installed_is_likely_to_bring_a_service(machine):
     assert list(Pkg("nginx", state="absent").provides()) == []
 
 
+def test_a_package_of_a_server_is_likely_to_bring_a_service_by_its_bare_name(machine):
+    units = [name for what, name in Pkg("mariadb-server").provides() if what == "unit"]
+    assert units == ["mariadb-server.service", "mariadb.service"]
+    edges = list(Pkg("mariadb-server:arm64").provides())
+    assert ("unit", "mariadb.service") in {tuple(thing) for thing in edges}
+
+
 async def test_what_is_installed_provides_what_it_owns(machine, repository, pkg):
     files = {
         "etc/sp-a/main.conf": "x",

@@ -12,6 +12,7 @@ OF_NO_INTEREST = tuple(
     f"/usr/share/{name}/" for name in ("doc", "icons", "lintian", "locale", "man")
 )
 LIKELY = ("/etc", "/usr/bin", "/usr/sbin")  # where there may be something by the name of a package
+SERVER = "-server"  # mariadb-server, openssh-server: mostly brings a unit without it in its name
 MERGED = ("/bin/", "/lib/", "/sbin/")
 UNITS = ("/lib/systemd/system", "/usr/lib/systemd/system")
 SHARED = frozenset(  # directories that many packages own, and none in particular
@@ -26,7 +27,8 @@ SHARED = frozenset(  # directories that many packages own, and none in particula
 def brings(name: str) -> Iterator[Thing]:
     """Yield what such a package mostly brings, by itself or by what it depends on, and what it is known to own."""
     bare = name.partition(":")[0]
-    yield Thing("unit", f"{bare}.service")
+    for unit in dict.fromkeys((bare, bare.removesuffix(SERVER))):
+        yield Thing("unit", f"{unit}.service")
     for directory in LIKELY:
         yield Thing("owned", f"{directory}/{bare}")
     yield from _things(_listed(name))
