@@ -3,13 +3,21 @@
 An expression is parsed by Python's own parser, and each node of its tree becomes a small function (`building`), so that
 what has none cannot be said. What it reads is known before it is evaluated (`Expression.paths`). A value that has not
 arrived yet is `UNKNOWN`, which makes what depends on it unknown. A secret makes everything secret that it touches.
+
+Most graph files have no expressions, so the language is loaded when the first one is met.
 """
 
-from setpoint.expressions.code import ROOTS
-from setpoint.expressions.expression import Expression
-from setpoint.expressions.faults import UNKNOWN, ExpressionError, Unknown
-from setpoint.expressions.template import OPEN, Template
-from setpoint.expressions.timed import State
+from typing import TYPE_CHECKING, Any
+
+from setpoint.expressions.faults import OPEN, UNKNOWN, ExpressionError, Unknown
+
+if TYPE_CHECKING:
+    from setpoint.expressions.code import ROOTS
+    from setpoint.expressions.expression import Expression
+    from setpoint.expressions.template import Template
+    from setpoint.expressions.timed import State
+
+_HOMES = {"Expression": "expression", "ROOTS": "code", "State": "timed", "Template": "template"}
 
 __all__ = [
     "OPEN",
@@ -24,11 +32,23 @@ __all__ = [
 ]
 
 
-def compile(source: str, *, at: int = 0) -> Expression:  # noqa: A001 - as `re.compile`
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'setpoint.expressions' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"setpoint.expressions.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def compile(source: str, *, at: int = 0) -> "Expression":  # noqa: A001 - as `re.compile`
     """Return the expression `source`, which begins at the offset `at` of the text around it.
 
     Raises:
         ExpressionError: it is not in the language.
 
     """
+    from setpoint.expressions.expression import Expression
+
     return Expression(source, at=at)

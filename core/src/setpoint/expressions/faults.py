@@ -9,6 +9,7 @@ import msgspec
 from setpoint.errors import SetpointError, suggest
 from setpoint.values import HIDDEN, Secret
 
+OPEN = "${{"  # begins an expression within text; `}}` ends it
 SHOWN = 60  # characters of a text that a message shows
 LOOKED_THROUGH = 200  # keys among which the one that was meant is looked for
 LONGEST_WORD = 50  # characters of such a key

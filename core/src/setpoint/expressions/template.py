@@ -6,12 +6,10 @@ from typing import Any
 
 from setpoint.expressions.code import Path
 from setpoint.expressions.expression import Expression
-from setpoint.expressions.faults import UNKNOWN, ExpressionError, show
+from setpoint.expressions.faults import OPEN, UNKNOWN, ExpressionError, show
 from setpoint.expressions.frame import MAX_TEXT, SCALARS
 from setpoint.expressions.timed import State
 from setpoint.values import HIDDEN, Secret, as_text, reveal
-
-OPEN = "${{"
 
 # What matters for where an expression ends: quoted text, and brackets of maps.
 _TOKEN = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[{}]""", re.DOTALL)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,17 +22,21 @@ from setpoint.declarations import (
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.expressions import OPEN, UNKNOWN
+from setpoint.graphfile.conditions import is_wanted, items_of
 from setpoint.graphfile.edges import Edges
-from setpoint.graphfile.ids import key_of, pattern, wrong_id
+from setpoint.graphfile.ids import pattern, wrong_id
 from setpoint.graphfile.known import Known
-from setpoint.graphfile.references import Scope
 from setpoint.values import as_text
+
+if TYPE_CHECKING:
+    from setpoint.graphfile.references import Scope
 
 KEYS = ("graph", "vars", "facts", "defaults", "resources", "edges")
 LATER = frozenset(["include", "inputs", "secrets", "hosts", "collect", "publish"])
 CONDITIONS = frozenset({"when", "for_each"})
 LATER_META = frozenset(["export", "realize", "hidden"])
 
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _NO_PARAMS = frozenset({"meta", *WORDS, *CONDITIONS})
 
 
@@ -53,10 +58,20 @@ class Form:
 
     def __init__(self, source: Source, root: Map, declarations: Declarations, known: Known) -> None:
         self.source, self.root, self.into = source, root, declarations
-        self.scope = Scope(source, declarations, known)
+        self.known = known
         self.literal = OPEN not in source.text
         self.edges = Edges(source, declarations.problems)
         self.defaults: dict[str, tuple[Map, Map]] = {}
+
+    @cached_property
+    def scope(self) -> "Scope":
+        """What expressions can name."""
+        from setpoint.graphfile.references import Scope  # 10 ms, and most files have none
+
+        scope = Scope(self.source, self.into, self.known)
+        if self.literal:  # else it is done where the vars are read
+            scope.define(self.vars)
+        return scope
 
     def declare(self) -> None:
         """Put all of the file into the declarations."""
@@ -67,7 +82,7 @@ class Form:
                 self.wrong(at, f"unknown key {key!r}; {suggest(key, KEYS)}")
         self._name()
         self._facts()
-        self.scope.define(self._section("vars", "names to values"))
+        self._vars()
         for kind, body, key_at, at in self._section("defaults", "kinds to params").entries():
             self._default(kind, body, key_at, at)
         for key, body, key_at, at in self._section("resources", "KIND NAME to params").entries():
@@ -109,7 +124,7 @@ class Form:
             elif key == "meta":
                 meta = self._meta(name, value, value_place)
             else:
-                params.put(key, self.scope.value(value, value_place), place, value_place)
+                params.put(key, self.value(value, value_place), place, value_place)
         self.defaults[kind] = params, meta
         self.into.defaults.append(Declaration(name, kind, "", params, self.source, key_at, meta))
 
@@ -120,8 +135,21 @@ class Form:
             if key in LATER_META:
                 self.wrong(place, f"{shown(id_)}: {later(key)}")
             else:
-                meta.put(key, self.scope.value(value, value_place), place, value_place)
+                meta.put(key, self.value(value, value_place), place, value_place)
         return meta
+
+    def _vars(self) -> None:
+        self.vars = self._section("vars", "names to values")
+        for name, _, at, _ in self.vars.entries():
+            if not _NAME.fullmatch(name):
+                rule = f"the name of a var has letters, digits and _ only, not {name!r}"
+                self.wrong(at, rule)
+        if not self.literal:
+            self.scope.define(self.vars)
+
+    def value(self, value: Any, at: int) -> Any:
+        """Return `value` with every expression in it replaced."""
+        return value if self.literal else self.scope.value(value, at)
 
     def _facts(self) -> None:
         for name, body, _, at in self._section("facts", "names to facts").entries():
@@ -144,57 +172,25 @@ class Form:
         for name, value, place, value_place in body.entries():
             if name not in CONDITIONS:
                 rest.put(name, value, place, value_place)
-        items = self._items(key, body)
+        items = items_of(self, key, body)
         if items is None:
             self._trial(key, rest, key_at)
             self.into.undecided.append(pattern(key))
         for each in items or ():
             self.scope.each = each
             self._conditional(key, body, rest, key_at, at)
-        self.scope.each = {}
+            self.scope.each = {}
         if "for_each" in body:
             self.into.absent.append(pattern(key))
 
     def _conditional(self, key: str, body: Map, rest: Map, key_at: int, at: int) -> None:
         """Declare one instance if `when` says so."""
-        wanted = self._wanted(key, body)
+        wanted = is_wanted(self, key, body)
         if wanted is not False:
             self._instance(key, rest, key_at, at, is_decided=wanted is True)
             return
         id_ = self.scope.text(key, key_at) if OPEN in key else key
         self.into.absent.append(re.compile(re.escape(id_)) if type(id_) is str else pattern(key))
-
-    def _items(self, key: str, body: Map) -> list[Mapping[str, Any]] | None:
-        """Return what is `each` for each instance, by `for_each`; None if that is not known."""
-        if "for_each" not in body:
-            return [{}]
-        at = value_at(body, "for_each", body.at)
-        written = body["for_each"]
-        found = (
-            self.scope.condition(written, at)
-            if isinstance(written, str)
-            else self.scope.value(written, at)
-        )
-        if found is UNKNOWN:
-            return None
-        if isinstance(found, Mapping):
-            return [{"key": as_text(name), "value": value} for name, value in found.items()]
-        if not isinstance(found, (list, tuple)):
-            if found is not msgspec.UNSET:
-                what = f"for_each must be a list or a map, not {show(found)}"
-                self.wrong(at, f"{shown(key)}: {what}")
-            return []
-        return [{"key": key_of(item), "value": item} for item in found]
-
-    def _wanted(self, key: str, body: Map) -> Any:
-        """Return whether `when` is true; `UNKNOWN` if that is not known."""
-        when, at = body.get("when", True), value_at(body, "when", body.at)
-        found = self.scope.condition(when, at) if isinstance(when, str) else when
-        if found is msgspec.UNSET:
-            return UNKNOWN  # it is reported
-        if found is not UNKNOWN and not isinstance(found, bool):
-            self.wrong(at, f"{shown(key)}: when must be true or false, not {show(found)}")
-        return found if isinstance(found, bool) else UNKNOWN
 
     def _trial(self, key: str, body: Map, key_at: int) -> None:
         """Have what can be known of a resource checked whose name is not known yet."""
@@ -260,7 +256,7 @@ class Form:
             if key == "meta":
                 meta = self._meta(id_, written, value_place)
                 continue
-            value = written if self.literal else self.scope.value(written, value_place)
+            value = self.value(written, value_place)
             if value is UNKNOWN:
                 is_whole, value = False, msgspec.UNSET
             if key in WORDS:
@@ -272,7 +268,7 @@ class Form:
         return params, meta, is_whole
 
     def _edges(self) -> None:
-        written = self.scope.value(self.root.get("edges"), self._at("edges"))
+        written = self.value(self.root.get("edges"), self._at("edges"))
         self.into.links += self.edges.arrows(written, self._at("edges"))
 
 

@@ -7,12 +7,16 @@ from typing import Any
 import msgspec
 
 from setpoint.declarations.types import show
-from setpoint.expressions import ExpressionError, Template
+from setpoint.expressions import OPEN, ExpressionError
 from setpoint.values import as_text
 
 
 def pattern(key: str) -> re.Pattern[str]:
     """Return what fits all ids that `key` may stand for."""
+    if OPEN not in key:
+        return re.compile(re.escape(key))
+    from setpoint.expressions import Template
+
     try:
         parts = Template(key).parts
     except ExpressionError:  # it is reported

@@ -1,10 +1,13 @@
 """What is known of the machine while graph files are evaluated."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from setpoint.clock import Clock
-from setpoint.expressions import UNKNOWN, State
+from setpoint.expressions import UNKNOWN
+
+if TYPE_CHECKING:
+    from setpoint.expressions import State
 
 
 class Known(dict[str, Any]):
@@ -34,8 +37,10 @@ class Known(dict[str, Any]):
         self._states = {key: self._states[key] for key in self._used & self._states.keys()}
         self._used = set()
 
-    def state(self, *place: Any) -> State:
+    def state(self, *place: Any) -> "State":
         """Return what the functions over time of the expression at a place remember."""
+        from setpoint.expressions import State
+
         self._used.add(place)
         return self._states.setdefault(place, State(self._clock))
 

@@ -8,7 +8,6 @@ What expressions make of a file is bounded, like aliases: a text of them that gr
 """
 
 import os
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -26,8 +25,6 @@ FREE = 1_000_000  # characters that expressions may add to any file, however sho
 GROWTH = 10  # and in addition, how many times the length of the file
 PER_VALUE = 20  # characters that a value in a list or map counts for
 ROOTS = ("vars", "facts", "each", "env", "send")  # what can be named
-
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 class _WrongError(Exception):
@@ -68,10 +65,7 @@ class Scope:
     def define(self, written: Map) -> None:
         """Take over the constants in `written`; each may use those above it."""
         self._later = frozenset(written)
-        for name, value, key_at, at in written.entries():
-            if not _NAME.fullmatch(name):
-                rule = f"the name of a var has letters, digits and _ only, not {name!r}"
-                self._into.problems.append(self.source.problem(key_at, rule))
+        for name, value, _, at in written.entries():
             before = len(self._into.reads)
             self._vars[name] = self.value(value, at)
             if self._vars[name] is UNKNOWN or len(self._into.reads) > before:
