@@ -281,8 +281,9 @@ async def test_values_that_go_on_are_told_with_a_held_condition(place, virtual_c
             "comment: ${{ facts.lod.x1 }}",
             "no installed plugin has a fact 'lod'; did you mean 'load'",
         ),
-        ("when: facts.os.id.x", ""),
-        ("when: facts.cpu.count.x", ""),
+        ("when: facts.os.id.x", "facts.os.id is text, it has no 'x'"),
+        ("when: facts.weekday.x == 1", "facts.weekday is text, it has no 'x'"),
+        ("when: facts.disks[0].none == 1", ""),
         ("coment: ${{ facts.load.x1 }}", "unknown param 'coment'; did you mean 'comment'?"),
     ],
 )

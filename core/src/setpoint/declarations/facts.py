@@ -7,12 +7,15 @@ import msgspec
 
 from setpoint.declarations.model import Declarations, FactDeclaration
 from setpoint.declarations.params import Param
+from setpoint.declarations.types import describe
 from setpoint.declarations.written import Source, key_at, value_at
 from setpoint.errors import ParamError, PluginError, Problem, SetpointError, suggest
 from setpoint.resource import Fact, params
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
+
+SCALARS = (str, int, float, bool)
 
 
 def wanted(
@@ -82,11 +85,13 @@ def _wrong_path(fact: Fact, path: tuple[str, ...]) -> str:
     """Return why there is nothing at `path`; empty if there may be."""
     type_: Any = fact.Value
     for number, key in enumerate(path[1:], 1):
+        above = ".".join(("facts", *path[:number]))
+        if type_ in SCALARS:
+            return f"{above} is {describe(type_)}, it has no {key!r}"
         if not (isinstance(type_, type) and issubclass(type_, msgspec.Struct)):
             return ""
         fields = {field.name: field.type for field in msgspec.structs.fields(type_)}
         if key not in fields:
-            above = ".".join(("facts", *path[:number]))
             return f"there is no {key!r} in {above}; {suggest(key, fields)}".removesuffix("; ")
         type_ = fields[key]
     return ""
