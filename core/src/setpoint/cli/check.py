@@ -39,6 +39,8 @@ def command(files: tuple[str, ...], automatic: bool, as_json: bool) -> None:
         click.echo(json.dumps({"ok": False, "problems": [_plain(p) for p in error.problems]}))
         sys.exit(1)
     size = {"resources": len(graph.resources), "edges": len(graph.edges)}
+    if graph.facts:
+        size |= {"waiting for facts": len(graph.held), "facts": len(graph.facts)}
     if as_json:
         click.echo(json.dumps({"ok": True, "problems": [], **size}))
     else:

@@ -27,9 +27,7 @@ class Names:
 
     """
 
-    def __init__(
-        self, ids: Iterable[str], may_be: Callable[[str], bool] = lambda _: False
-    ) -> None:
+    def __init__(self, ids: Iterable[str], may_be: Callable[[str], bool] = lambda _: False) -> None:
         self.ids, self.may_be = dict.fromkeys(ids), may_be
         self._found: dict[str, list[str]] = {}
         self._suggested = 0
