@@ -120,6 +120,11 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
         changed: frozenset[str] = self.__dict__.get("changed", frozenset())
         return changed
 
+    @property
+    def notified(self) -> bool:
+        """Whether a notification waits for it: `refresh` follows this check and apply."""
+        return bool(self.__dict__.get("notified", False))
+
     def __str__(self) -> str:
         return self.id
 

@@ -101,6 +101,7 @@ class General:
         try:
             async with asyncio.timeout(resource.meta.timeout or None):
                 await self._receive(v, resource)
+                resource.memory["notified"] = self._parts.ledger.due(v) is not None
                 await self._check_apply(v, resource, began)
                 await self._refresh(v, resource)
                 await self._send(v, resource)
@@ -112,7 +113,8 @@ class General:
                 raise
             self._outcomes.raised(v, self._told(resource, error))
         else:
-            resource.__dict__.pop("changed", None)
+            for told in ("changed", "notified"):
+                resource.memory.pop(told, None)
             self._modes.update(v)
             self._outcomes.succeeded(v)
 

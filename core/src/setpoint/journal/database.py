@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint.errors import JournalError
@@ -93,6 +94,11 @@ def as_bytes(text: str) -> bytes:
 def as_text(kept: bytes) -> str:
     """Return the text that `as_bytes` made `kept` of."""
     return kept.decode("utf-8", "surrogatepass")
+
+
+def rows_of(ids: Iterable[str]) -> list[tuple[bytes]]:
+    """Return `ids` as rows of one column."""
+    return [(as_bytes(id_),) for id_ in ids]
 
 
 def open_database(path: str) -> "sqlite3.Connection":

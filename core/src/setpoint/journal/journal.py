@@ -22,6 +22,7 @@ from setpoint.journal.database import (
     read_intents,
     read_sent,
     read_trouble,
+    rows_of,
 )
 from setpoint.journal.lock import Lock, Owner, this_process
 from setpoint.journal.tally import Tally
@@ -119,8 +120,8 @@ class Journal:
         if intents or trouble:
             self._put(
                 "forget",
-                (statements.RESOLVE, _rows(intents)),
-                (statements.FORGET_OUTCOME, _rows(trouble)),
+                (statements.RESOLVE, rows_of(intents)),
+                (statements.FORGET_OUTCOME, rows_of(trouble)),
             )
 
     def debts(self) -> set[Debt]:
@@ -171,7 +172,7 @@ class Journal:
 
         """
         debts = self._debt_rows([Debt(resource, then) for then in owes])
-        self._put("resolve", (statements.RESOLVE, _rows([resource])), (statements.OWE, debts))
+        self._put("resolve", (statements.RESOLVE, rows_of([resource])), (statements.OWE, debts))
 
     def owe(self, debts: Iterable[Debt]) -> None:
         """Record `debts` of a resource that may change yet more: its intent stays."""
@@ -246,7 +247,7 @@ class Journal:
         What others owe because one of them changed stays owed.
         """
         gone = tuple(ids)
-        rows = _rows(gone)
+        rows = rows_of(gone)
         self._tally.forget(gone)
         self._put("forget", *((sql, rows) for sql in statements.FORGET))
 
@@ -295,7 +296,3 @@ class Journal:
         if self._writer is None:
             raise JournalError(f"{self._path}: the journal is not open; open it first")
         return self._writer
-
-
-def _rows(ids: Iterable[str]) -> list[tuple[bytes]]:
-    return [(as_bytes(resource),) for resource in ids]

@@ -113,6 +113,8 @@ class Svc(Resource):
     async def check(self) -> list[Change]:
         """Compare the unit with what is declared; one that systemd does not know yet differs in all."""
         self.memory["has_just_started"] = False
+        if self.notified:  # what has changed may have mended it
+            self._starts.forget()
         unit = await self._manager.unit(self.unit)
         changes = []
         if await self._is_outdated(unit):
@@ -141,7 +143,6 @@ class Svc(Resource):
     @hookimpl
     async def refresh(self) -> None:
         """Reload or restart the unit if it runs, unless it has just been started."""
-        self._starts.forget()
         is_outdated = self.memory.pop("is_outdated", False)
         if self.memory.get("has_just_started") or self.on_refresh == "nothing":
             return
