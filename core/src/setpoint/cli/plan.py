@@ -99,7 +99,9 @@ def lines(found: Plan) -> Iterator[str]:
         yield "refreshed because of that, in this order:"
     for refresh in found.refreshes:
         yield harmless(f"{INDENT}{refresh.id}, because of {', '.join(refresh.by)}")
-    if found.steps or found.troubles:
+    for id_ in found.waiting:
+        yield harmless(f"? {id_}\n{INDENT}(waits for facts that are not known yet)")
+    if found.steps or found.troubles or found.waiting:
         yield ""
     yield _last_line(found)
 

@@ -66,12 +66,14 @@ class Plan(msgspec.Struct, frozen=True):
     """What a run would do, each part in the order of the run.
 
     unchanged: how many resources are as declared.
+    waiting: the ids of those that wait for facts, or for something that does.
     """
 
     steps: tuple[Step, ...]
     refreshes: tuple[Refresh, ...]
     troubles: tuple[Trouble, ...]
     unchanged: int
+    waiting: tuple[str, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many resources a run would treat with `action`."""
@@ -110,7 +112,9 @@ async def plan(
         _trouble(checking, id_, after.get(id_, "")) for id_ in ranks if id_ in checking.errors
     ]
     unchanged = len(ranks) - len(steps) - len(troubles)
-    return Plan(tuple(steps), tuple(refreshes), tuple(troubles), unchanged)
+    return Plan(
+        tuple(steps), tuple(refreshes), tuple(troubles), unchanged, tuple(sorted(graph.held))
+    )
 
 
 def _step(graph: Graph, checking: Checking, id_: str) -> Step:
