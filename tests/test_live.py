@@ -313,3 +313,11 @@ async def test_a_saved_file_goes_on_with_what_is_known(place):
     assert (await place.told(Swapped)).changed == 1
     await place.until(lambda: (place.root / "out").read_text() == "new one")
     assert place.knowing._facts._tasks["a"] is followed  # not begun anew
+
+
+async def test_a_plan_names_what_waits(place):
+    from setpoint.plan import plan
+
+    graph = place.live(FACTS + "resources: {noop a: {when: facts.a.exists}, noop b: }").graph
+    found = await plan(graph, plugins=Plugins(), host=place.host)
+    assert (found.waiting, found.unchanged) == (("noop a",), 1)
