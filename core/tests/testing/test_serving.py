@@ -20,9 +20,9 @@ class Client:
 
     def __init__(self, server: Server, context: ssl.SSLContext | None = None) -> None:
         if server.context:
-            self.connection = http.client.HTTPSConnection("localhost", server.port, context=context)
+            self.connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context)
         else:
-            self.connection = http.client.HTTPConnection("localhost", server.port)
+            self.connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
     def get(self, path: str = "/x", method: str = "GET", **headers: str) -> tuple[int, bytes]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -28,7 +28,7 @@ async def test_it_says_who_asks(http_server: Server, declare):
 
 
 async def test_another_host_gets_no_credentials(http_server, declare):
-    with_another_name = http_server.url("/x").replace("localhost", "127.0.0.1")
+    with_another_name = http_server.url("/x").replace("127.0.0.1", "127.1")
     http_server.put("/x", b"x")
     http_server.put("/SUMS", b"9dd4e461268c8034f5c8564e155c67a6" + b"  x")
     http_server.redirect("/away", with_another_name)
@@ -49,7 +49,7 @@ async def test_another_host_gets_no_credentials(http_server, declare):
 
 
 async def test_netrc_is_not_read(http_server, declare, tmp_path, monkeypatch):
-    (tmp_path / "netrc").write_text("machine localhost login ann password secret")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password secret")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     http_server.put("/x", b"x")
     await declare(http_server.url("/x")).check_apply(apply=True)
@@ -65,7 +65,7 @@ async def test_a_proxy_is_asked(http_server, https_server, proxy, declare, tmp_p
         apply=True
     )
     assert (tmp_path / "got").read_bytes() == b"tls"
-    assert proxy.asked[1].startswith(f"CONNECT localhost:{https_server.port} ")
+    assert proxy.asked[1].startswith(f"CONNECT 127.0.0.1:{https_server.port} ")
 
 
 async def test_the_environment_names_a_proxy_unless_none_is_wanted(
@@ -79,7 +79,7 @@ async def test_the_environment_names_a_proxy_unless_none_is_wanted(
     assert len(proxy.asked) == 1
     await declare(http_server.url("/x"), name="direct", proxy="direct").check_apply(apply=True)
     assert len(proxy.asked) == 1
-    monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     await declare(http_server.url("/x"), name="excepted").check_apply(apply=True)
     assert len(proxy.asked) == 1
 
@@ -87,7 +87,7 @@ async def test_the_environment_names_a_proxy_unless_none_is_wanted(
 async def test_a_proxy_that_is_not_there_is_named(http_server, declare):
     resource = declare(http_server.url("/x"), proxy="http://127.0.0.1:1", retry=0)
     with pytest.raises(
-        OSError, match=r"proxy did not lead to localhost:\d+, connection refused; see"
+        OSError, match=r"proxy did not lead to 127\.0\.0\.1:\d+, connection refused; see"
     ):
         await resource.check_apply(apply=True)
 

@@ -147,7 +147,7 @@ async def test_another_part_than_was_asked_for_is_not_taken(http_server, declare
 async def test_a_length_that_is_wrong_is_noticed(http_server, declare, tmp_path):
     page = http_server.put("/x", BODY)
     page.fault(length=len(BODY) + 1, times=2)
-    with pytest.raises(OSError, match=r"localhost:\d+.* too early"):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:\d+.* too early"):
         await declare(http_server.url("/x"), retry=1).check_apply(apply=True)
     assert not (tmp_path / "got").exists()
 
@@ -306,7 +306,7 @@ async def test_a_certificate_has_to_be_trusted(https_server, declare, tmp_path):
 
 
 async def test_a_certificate_of_another_host_is_refused(https_server, declare):
-    url = https_server.url("/x").replace("localhost", "127.1")
+    url = https_server.url("/x").replace("127.0.0.1", "127.1")
     with pytest.raises(Refused, match=r"has a certificate of another host, .*; correct the url"):
         await declare(url, ca=https_server.ca).check_apply(apply=True)
 

@@ -134,9 +134,9 @@ async def test_a_file_that_was_changed_by_hand_is_fetched_again(http_server, dec
 
 async def test_what_has_the_right_digest_is_left_alone(declare, tmp_path):
     (tmp_path / "got").write_bytes(BODY)
-    assert await run(declare("http://localhost:1/x", sha256=SHA256.upper(), retry=0)) == []
+    assert await run(declare("http://127.0.0.1:1/x", sha256=SHA256.upper(), retry=0)) == []
     sha1 = hashlib.sha1(BODY).hexdigest()
-    assert await run(declare("http://localhost:1/x", checksum=f"sha1:{sha1}", retry=0)) == []
+    assert await run(declare("http://127.0.0.1:1/x", checksum=f"sha1:{sha1}", retry=0)) == []
 
 
 async def test_another_url_is_fetched_from(http_server, declare, tmp_path):
@@ -228,7 +228,7 @@ async def test_an_account_that_is_missing_is_named_before_anything_is_fetched(ht
 async def test_a_directory_is_not_replaced(declare, tmp_path):
     (tmp_path / "got").mkdir()
     with pytest.raises(Refused, match="is a directory; write the name of a file in it"):
-        await run(declare("http://localhost:1/x"))
+        await run(declare("http://127.0.0.1:1/x"))
 
 
 async def test_what_is_sent(http_server, declare, tmp_path):

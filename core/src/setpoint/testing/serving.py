@@ -52,7 +52,7 @@ class Server:
 
     def url(self, path: str = "/") -> str:
         """Return the URL of `path`, which begins with a slash."""
-        return f"{'https' if self.context else 'http'}://localhost:{self.port}{path}"
+        return f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}{path}"
 
     def put(
         self, path: str, body: bytes | Path, *, etag: str = "", modified: float | None = None
