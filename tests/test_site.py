@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 
 ROOT = Path(__file__).parents[1]
 STANDINS = ROOT / "tests/standins"
+PYTHON = Path(sys.executable).resolve()  # an environment may be where only root comes
 SETPOINT = Path(sys.executable).with_name("setpoint")
 FILE, STATE = "etc/setpoint/site.yaml", "var/lib/setpoint"
 NOT_OURS = (STATE, "etc/nginx", "etc/mysql", "etc/notes", "opt/notes", "var/lib/mysql")
@@ -73,7 +74,7 @@ class Site:
     def page(self) -> str:
         """Return what visitors get."""
         with self.machine.inside():
-            connection = HTTPConnection("localhost", timeout=5)
+            connection = HTTPConnection("127.0.0.1", timeout=5)
             connection.request("GET", "/")
             page = connection.getresponse().read().decode()
             connection.close()
@@ -93,13 +94,13 @@ def make(there: Any, tmp_path_factory: pytest.TempPathFactory) -> Make:
             prepare(machine.root)
             with machine.inside():
                 server = Server()
-            release = packed()
-            server.put(RELEASE, release)
-            text = example(release=server.url(RELEASE), sha256=sha256(release).hexdigest())
-            (machine.root / FILE).parent.mkdir(parents=True)
-            (machine.root / FILE).write_text(text)
-            yield Site(machine, there)
-            server.close()
+            with closing(server):
+                release = packed()
+                server.put(RELEASE, release)
+                text = example(release=server.url(RELEASE), sha256=sha256(release).hexdigest())
+                (machine.root / FILE).parent.mkdir(parents=True)
+                (machine.root / FILE).write_text(text)
+                yield Site(machine, there)
 
     return made
 
@@ -108,7 +109,7 @@ def prepare(root: Path) -> None:
     """Have a machine without anything of ours, and with packages to install."""
     for path in NOT_OURS:
         shutil.rmtree(root / path, ignore_errors=True)
-    for directory in Path(sys.executable).resolve().parents:  # for all users; it may be in a home
+    for directory in PYTHON.parents:  # for all users; it may be in a home
         (root / str(directory).lstrip("/")).chmod(0o755)
     repository = Repository(root)
     repository.add(
@@ -144,7 +145,7 @@ def prepare(root: Path) -> None:
 
 def program(name: str) -> str:
     """Return a stand-in, to be run by this Python."""
-    return f"#!{sys.executable} -IS\n{(STANDINS / name).with_suffix('.py').read_text()}"
+    return f"#!{PYTHON} -IS\n{(STANDINS / name).with_suffix('.py').read_text()}"
 
 
 def scripts(unit: str) -> dict[str, str]:
