@@ -441,7 +441,7 @@ def test_a_kind_that_cannot_be_imported_is_named_where_it_is_used_and_only_there
     assert here.call("apply").code == 0
     kinds = here.call("kinds")
     assert (kinds.code, kinds.err) == (0, "")
-    assert f"bad       {ORIGIN}\n" in kinds.out
+    assert ["bad", *ORIGIN.split()] in map(str.split, kinds.out.splitlines())
 
 
 def test_a_graph_goes_on_when_one_with_a_broken_kind_is_to_take_its_place(here):

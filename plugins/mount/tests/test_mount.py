@@ -323,15 +323,30 @@ async def test_what_is_put_back_is_what_was_there(make, point, mounted, line, st
     assert state_of(point) == before
 
 
-async def test_a_bind_mount_is_put_back(make, point, tmp_path):
-    (tmp_path / "one").mkdir()
-    run("mount", "-o", "bind,noexec", tmp_path / "one", point)
+@pytest.fixture
+def bound(point, tmp_path):
+    """A directory that is mounted at the mount point too, of a file system that is mounted as a whole."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    run("mount", "-t", "tmpfs", "demo", whole)
+    (whole / "one").mkdir()
+    run("mount", "-o", "bind,noexec", whole / "one", point)
+    return whole / "one"
+
+
+async def test_a_bind_mount_is_put_back(make, point, bound):
     resource = make(state="unmounted", fstab=None)
     back = resource.reversed()
     await settled(resource)
     await settled(back)
-    assert os.path.samefile(point, tmp_path / "one")
+    assert os.path.samefile(point, bound)
     assert "noexec" in top(str(point)).flags
+
+
+def test_a_bind_mount_of_what_is_seen_nowhere_else_is_not_put_back(make, bound):
+    run("umount", bound.parent)
+    with pytest.raises(Refused, match=r"/one of demo is mounted .*, and nobody can say where"):
+        make(state="unmounted", fstab=None).reversed()
 
 
 async def test_it_is_repaired_while_an_engine_runs_and_all_share_one_watch(make, engine, host):
