@@ -18,6 +18,7 @@ _MODULES = {
     "sleepers": "processes",
     "swap": "engine",
     "graphfile": "graphfile",
+    "edges": "graphfile",
     "startup": "startup",
     "idle": "idle",
 }

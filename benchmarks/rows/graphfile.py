@@ -7,7 +7,8 @@ from time import process_time
 import yaml
 
 from benchmarks.bench import Bench, Figure, Times, best
-from setpoint import graphfile
+from setpoint import autoedges, graphfile
+from setpoint.declarations import uncollected
 from setpoint.plugins import Plugins
 
 RESOURCES = 10_000
@@ -61,4 +62,29 @@ def read(bench: Bench) -> Iterator[Figure]:
     yield Figure(what, found["ours"] * 1e3, found["floor"] * 1e3, "ms", 2)
 
 
-ROWS = {"graphfile": read}
+def edges(bench: Bench) -> Iterator[Figure]:
+    """Connect 10,000 files, ten directories deep, with the nearest directory above each."""
+    text = "resources:\n  file /srv/:\n" + "".join(
+        f"  file /srv/{'/'.join('abcdefghij'[: i % 11])}/{i}: {{content: x}}\n"
+        for i in range(RESOURCES)
+    )
+    path = bench.memory / "deep.yaml"
+    path.write_text(text)
+    graph = graphfile.load([path], Plugins(), automatic=False)
+
+    def ours() -> Times:
+        graph.edges.clear()
+        gc.collect()
+        with uncollected():
+            began = process_time()
+            autoedges.connect(graph)
+            took = process_time() - began
+        assert len(graph.edges) == RESOURCES
+        return {"ours": took}
+
+    found = best(bench.rounds, ours)
+    what = f"automatic edges of {RESOURCES:,} deep files"
+    yield Figure(what, found["ours"] * 1e3, None, "ms", most=100)
+
+
+ROWS = {"graphfile": read, "edges": edges}

@@ -31,13 +31,19 @@ def connect(graph: Graph) -> None:
             pair = (edge.first, edge.then)
             if pair not in edges and pair not in declared and pair[::-1] not in declared:
                 edges[pair] = edge
-    knot = _knot(graph.resources, [*graph.edges, *edges]) if edges else ()
+    knot = () if _lead_forward(graph, edges) else _knot(graph.resources, [*declared, *edges])
     for pair, edge in edges.items():
         if edge.first in knot and edge.then in knot:
             what = f"does not wait for {edge.first} ({edge.origin}), which would make a circle"
             graph.warn(edge.then, f"{what}; say with an edge of your own which is first")
         else:
             graph.edges[pair] = edge
+
+
+def _lead_forward(graph: Graph, edges: Iterable[tuple[str, str]]) -> bool:
+    """Whether `edges` lead forward in an order of the graph, so that no circle can come of them: so they mostly do."""
+    place = {id_: at for at, id_ in enumerate(graph.order() if graph.edges else graph.resources)}
+    return all(place[first] < place[then] for first, then in edges)
 
 
 class _Providers:
@@ -53,6 +59,7 @@ class _Providers:
                 for thing in self._told(resource, type(resource).provides):
                     self._things[thing] = (*self._things.get(thing, ()), id_)
         self._provided = {what for what, _ in self._things}
+        self._rules: dict[str, Rule] = {}
 
     def edges(self, resource: Resource) -> Iterator[Edge]:
         """Yield the edges that follow from the needs of `resource`."""
@@ -66,7 +73,8 @@ class _Providers:
             for provider in self._nearest_of(key) if nearest else self._things.get(key, ()):
                 if provider != id_:
                     first, then = (id_, provider) if after else (provider, id_)
-                    yield Edge(first, then, "hold" if notify else None, Rule(rule))
+                    reason = self._rules.get(rule) or self._rules.setdefault(rule, Rule(rule))
+                    yield Edge(first, then, "hold" if notify else None, reason)
 
     def _nearest_of(self, key: tuple[str, str]) -> tuple[str, ...]:
         """Return who provide the path of `key`, or the nearest one above it."""
