@@ -20,7 +20,7 @@ import uv
 ROOT = Path(__file__).parents[1]
 OURS = ("core", "plugins/file", "plugins/noop")
 VERSION = importlib.metadata.version("setpoint")
-LIBRARIES = ("click", "msgspec", "pluggy", "pyyaml")
+LIBRARIES = ("click", "google-re2", "msgspec", "pluggy", "pyyaml")
 TESTING = ("iniconfig", "packaging", "pygments", "pytest", "pytest-asyncio", "typing-extensions")
 
 

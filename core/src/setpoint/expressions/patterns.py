@@ -30,8 +30,11 @@ def _compiled(pattern: str) -> Any:
         ExpressionError: it is no pattern, or too large.
 
     """
-    import re2  # type: ignore[import-untyped]  # 8 ms, for those who need it
-
+    try:
+        import re2  # type: ignore[import-untyped]  # 8 ms, for those who need it
+    except ImportError:
+        what = "patterns need a library that is not installed"
+        raise ExpressionError(what, "pip install google-re2") from None
     if len(pattern) > MAX_PATTERN:
         raise ExpressionError(f"a pattern has at most {MAX_PATTERN:,} characters")
     options = re2.Options()
