@@ -49,9 +49,9 @@ def test_a_name_and_params_say_what_it_is_about(facts, tmp_path):
     ("words", "message"),
     [
         (["lod"], "no installed plugin has a fact 'lod'; did you mean 'load'?"),
-        (["load", "-p", "evry=2"], "load has no param 'evry'; did you mean 'every'?"),
+        (["load", "-p", "evry=2"], "the fact load has no param 'evry'; did you mean 'every'?"),
         (["load", "-p", "every=0"], "every must be a number from 0.1 to 86400, not 0"),
-        (["kmsg", "("], "kmsg: name must be a regular expression, not '('"),
+        (["kmsg", "("], "the fact kmsg: name must be a regular expression, not '('"),
     ],
 )
 def test_what_is_wrong_is_said(facts, words, message):

@@ -10,10 +10,10 @@ import msgspec
 
 from setpoint.cli.installed import installed
 from setpoint.cli.options import JSON, PREFIX
-from setpoint.declarations.params import Param
-from setpoint.errors import ParamError, SetpointError, suggest
+from setpoint.declarations import Declarations, FactDeclaration, Source
+from setpoint.declarations.facts import wanted
 from setpoint.host import Host
-from setpoint.resource import Fact, params
+from setpoint.resource import Fact
 
 EPILOG = """\b
 Examples:
@@ -46,7 +46,7 @@ def command(
         return
     host = Host(state=prefix)
     try:
-        asked = _made(installed().fact(fact), name, given, host)
+        asked = _made(fact, name, given, host)
         asyncio.run(_tell(asked, follow, as_json))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -66,30 +66,25 @@ def _list(as_json: bool) -> None:
         click.echo("no fact is installed; try: pip install setpoint-sys", err=True)
 
 
-def _made(kind: type[Fact], name: str, given: tuple[str, ...], host: Host) -> Fact:
-    """Return the fact with the params `given`, each "PARAM=VALUE" with a value as in YAML."""
+def _made(kind: str, name: str, given: tuple[str, ...], host: Host) -> Fact:
+    """Return the fact `kind` with the params `given`, each "PARAM=VALUE" with a value as in YAML.
+
+    Raises:
+        GraphError: with all that is wrong.
+
+    """
     import yaml
 
-    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    known = {param: Param(param, types[param]) for param in params(kind)}
-    values: dict[str, Any] = {}
-    for pair in given:
-        name_of, _, text = pair.partition("=")
-        if name_of not in known:
-            raise SetpointError(f"{kind.kind} has no param {name_of!r}; {suggest(name_of, known)}")
-        values[name_of] = _accepted(known[name_of], yaml.safe_load(text))
-    try:
-        return kind(name, _host=host, **values)
-    except ParamError as error:
-        raise SetpointError(f"{kind.kind}: {error}") from None
-
-
-def _accepted(param: Param, value: Any) -> Any:
-    """Return `value` as `param` has it."""
-    try:
-        return param.accept(value)
-    except msgspec.ValidationError:
-        raise SetpointError("; ".join(map(str, param.faults(value)))) from None
+    pairs = (pair.partition("=") for pair in given)
+    params = {param: yaml.safe_load(value) for param, _, value in pairs}
+    source, declarations = Source(""), Declarations()
+    declarations.facts[kind] = FactDeclaration(kind, name, params, source, 0)
+    declarations.reads[kind,] = source, 0
+    found = wanted(declarations, installed(), declarations.problems)
+    declarations.refuse(declarations.problems)
+    fact = found[kind]
+    fact._host = host
+    return fact
 
 
 async def _tell(fact: Fact, follow: bool, as_json: bool) -> None:
