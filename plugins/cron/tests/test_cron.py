@@ -146,11 +146,11 @@ async def test_a_notification_begins_it_anew(make):
 
 
 async def test_absent_takes_all_of_it_away(make):
-    await repaired(make("unwanted", time="yearly", command=TRUE))
-    absent = make("unwanted", state="absent", command=TRUE)
-    assert await repaired(absent) == ["unwanted.service", "unwanted.timer", "timer"]
-    assert not list(UNITS.glob("**/unwanted.*"))
-    assert await systemctl("show", "--value", "--property=LoadState", "unwanted.timer") == "not-found"
+    await repaired(make("past", time="yearly", command=TRUE))
+    absent = make("past", state="absent", command=TRUE)
+    assert await repaired(absent) == ["past.service", "past.timer", "timer"]
+    assert not list(UNITS.glob("**/past.*"))
+    assert await systemctl("show", "--value", "--property=LoadState", "past.timer") == "not-found"
     assert await repaired(absent) == []
 
 
