@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ resources:
 LONG = """\
 resources:
   exec long:
-    cmd: trap '' INT; sh -c 'sleep 1000' & echo up; read x < HOME/fifo; echo through
+    cmd: trap '' INT; sh -c 'read x < HOME/stay' & echo up; read x < HOME/fifo; echo through
     shell: true
   file HOME/after:
     content: made afterwards
@@ -46,9 +47,12 @@ resources:
 
 @pytest.fixture
 def long(here):
-    os.mkfifo(here.home / "fifo")
+    for name in ("fifo", "stay"):
+        os.mkfifo(here.home / name)
     here.write(LONG)
-    return here
+    yield here
+    with suppress(OSError):  # what a command leaves behind it goes on, until here
+        os.close(os.open(here.home / "stay", os.O_WRONLY | os.O_NONBLOCK))
 
 
 def descendants(pid: int) -> Iterator[int]:
