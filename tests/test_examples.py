@@ -20,6 +20,8 @@ from setpoint.plugins import Plugins
 ROOT = Path(__file__).parents[1]
 OF_ITS_OWN = "site.yaml"  # it has a test of its own, test_site.py
 EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*.yaml") if p.name != OF_ITS_OWN)
+# Read now: within the booted systemd there is another /tmp, and the checkout may lie in ours.
+TEXTS = {path.name: path.read_text() for path in (ROOT / "examples").iterdir() if path.is_file()}
 IN_SYSTEMD = {"cron.yaml", "svc.yaml"}  # the others need no more than this machine
 PLACE, JOB = re.compile(r"/tmp/setpoint-\w+"), "setpoint-demo-job"
 
@@ -34,7 +36,7 @@ class Place:
 
     def text(self, example: str) -> str:
         """Return the text of an example, led into this place."""
-        text = (ROOT / "examples" / example).read_text()
+        text = TEXTS[example]
         return PLACE.sub(str(self.demo), text).replace(JOB, self.job)
 
     def graph(self, example: str) -> Graph:
