@@ -48,8 +48,10 @@ class Knowing:
             fact._host = self._host
         before = self._live.facts if self._live else {}
         self._facts.want({**before, **live.facts})
-        await self._wait(set(live.facts), patience)
-        graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
+        graph = live.graph
+        if live.facts:
+            await self._wait(set(live.facts), patience)
+            graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
         self._live = live
         self._facts.want(live.facts)
         self._evaluated()
