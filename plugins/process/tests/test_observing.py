@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,9 +78,10 @@ async def test_what_appears_and_what_vanishes_is_noticed(listener: Listener, her
 
 
 async def test_what_forks_without_a_new_program_is_noticed(
-    listener: Listener, herd: "Herd"
+    listener: Listener, herd: "Herd", tmp_path: Path
 ) -> None:
-    herd.script("(sleep 1000 | read x) & wait")
+    os.mkfifo(tmp_path / "never")
+    herd.script(f"(read x < {tmp_path}/never) & wait")
     while len(listener.resource.send().pids) < 2:
         await listener.heard()
     herd.signal(signal.SIGKILL)
