@@ -244,6 +244,31 @@ resources:
     await place.until(lambda: (place.root / "out").read_text() == "8!")
 
 
+async def test_a_fact_that_makes_no_difference_disturbs_nothing(place):
+    place.say("a", "1")
+    place.say("b", "x")
+    await place.begin(
+        FACTS
+        + """\
+resources:
+  file HERE/out:
+    content: ${{ facts.b.content }}
+  noop listens:
+    comment: ${{ send["file HERE/out"].path }}
+    when: facts.a.content != ""
+"""
+    )
+    before = place.knowing._live.graph
+    place.say("a", "2")
+    async with asyncio.timeout(PATIENCE):
+        while place.knowing._live.graph is before:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+    assert place.swaps == []
+    place.say("b", "y")
+    await place.until(lambda: (place.root / "out").read_text() == "y")
+    assert len(place.swaps) == 1
+
+
 async def test_a_graph_that_would_be_wrong_leaves_the_old_one(place):
     place.say("a", "x y")
     await place.begin(

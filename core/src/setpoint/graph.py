@@ -1,6 +1,6 @@
 """A graph: resources, the edges between them, and what travels along. Pure data, no asyncio."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
@@ -109,9 +109,15 @@ class Graph:
             self.edges[edge.first, edge.then] = edge
 
     def is_like(self, other: "Graph") -> bool:
-        """Whether it has the same resources, edges and values that travel as `other`."""
-        mine = (self.resources, self.edges, self.receives)
-        return mine == (other.resources, other.edges, other.receives)
+        """Whether it has the same resources, edges and values that travel as `other`, which may be running."""
+        if (self.edges, self.receives) != (other.edges, other.receives):
+            return False
+        if self.resources.keys() != other.resources.keys():
+            return False
+        return all(
+            _are_alike(resource, other.resources[id_], self.receives.get(id_, ()))
+            for id_, resource in self.resources.items()
+        )
 
     def warn(self, id_: str, message: str) -> None:
         """Add a warning about the resource `id_`."""
@@ -126,6 +132,14 @@ class Graph:
 
         """
         return order(self.resources, self.edges.values())
+
+
+def _are_alike(one: Resource, other: Resource, received: Container[str]) -> bool:
+    """Whether two resources are declared alike, whatever they have `received` and where they live."""
+    names = [name for name in one.__struct_fields__ if name != "_host" and name not in received]
+    return type(one) is type(other) and all(
+        getattr(one, name) == getattr(other, name) for name in names
+    )
 
 
 def order(ids: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
