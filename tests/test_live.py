@@ -346,3 +346,33 @@ async def test_a_plan_names_what_waits(place):
     graph = place.live(FACTS + "resources: {noop a: {when: facts.a.exists}, noop b: }").graph
     found = await plan(graph, plugins=Plugins(), host=place.host)
     assert (found.waiting, found.unchanged) == (("noop a",), 1)
+
+
+async def test_after_a_restart_unknown_is_not_false_either(place):
+    text = """\
+facts:
+  a: { file: HERE/a }
+  b: { file: HERE/b }
+resources:
+  file HERE/one:
+    when: facts.a.content == "yes"
+    content: here
+    meta: {reverse: true}
+  file HERE/${{ each.key }}.out:
+    for_each: facts.b.content.split()
+    content: here
+    meta: {reverse: true}
+"""
+    names = {"one", "x.out"}
+    known = {"a": {"content": "yes"}, "b": {"content": "x"}}
+
+    async def converge(facts: dict[str, Any]) -> set[str]:
+        graph = place.live(text).evaluate(facts)
+        options = Options(converged_timeout=0)
+        await Engine(graph, plugins=Plugins(), host=place.host, options=options).run()
+        return {path.name for path in place.root.iterdir()} & names
+
+    assert await converge(known) == names
+    assert await converge({}) == names  # no fact has spoken: nothing is put back
+    assert await converge({"a": {"content": "no"}}) == {"x.out"}
+    assert await converge({**known, "b": {"content": ""}}) == {"one"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from setpoint.engine.events import Changed, Converged
+from setpoint.engine.events import Changed, Converged, Warned
 from setpoint_file import File
 from setpoint_noop import Noop
 
@@ -183,3 +183,13 @@ async def test_what_would_have_to_be_kept_as_a_whole_is_refused_before_it_is_tou
     result = await engine.converge(declare(force=True))
     assert "take out meta.reverse" in result.failed[f"file {tmp_path}/file"]
     assert (tmp_path / "file").is_dir()
+
+
+async def test_what_cannot_be_put_back_is_told(engine, declare, tmp_path):
+    await engine.converge(declare())
+    (record,) = records(engine.host)
+    record.write_text("{")
+    await engine.converge(Noop("other"))
+    told = [event.text for event in engine.events if isinstance(event, Warned)]
+    assert any("cannot be read" in text and str(record) in text for text in told)
+    assert (tmp_path / "file").read_text() == "ours"

@@ -1,5 +1,6 @@
 """A graph: resources, the edges between them, and what travels along. Pure data, no asyncio."""
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -68,6 +69,7 @@ class Graph:
     warnings: what a person should know about how it was declared, though it runs.
     facts: what is to be known of the machine for it, by the name under which expressions read it.
     held: the ids of what is declared, but waits for facts, or for something that does.
+    undecided: the ids, as patterns, of what may be declared or not as long as facts are not known.
     scope: tells what belongs to this graph from what belongs to others with the same state directory: its
         name, or the path of its first file.
     """
@@ -81,6 +83,7 @@ class Graph:
         self.warnings: list[Problem] = []
         self.facts: dict[str, Fact] = {}
         self.held: set[str] = set()
+        self.undecided: list[re.Pattern[str]] = []
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.
@@ -107,6 +110,10 @@ class Graph:
         old = self.edges.get((edge.first, edge.then))
         if old is None or (edge.notify and not old.notify):
             self.edges[edge.first, edge.then] = edge
+
+    def may_have(self, id_: str) -> bool:
+        """Whether `id_`, which it does not have, may be in it once more facts are known."""
+        return id_ in self.held or any(pattern.fullmatch(id_) for pattern in self.undecided)
 
     def is_like(self, other: "Graph") -> bool:
         """Whether it has the same resources, edges and values that travel as `other`, which may be running."""

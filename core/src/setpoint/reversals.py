@@ -170,7 +170,8 @@ class Reversals:
             except (OSError, msgspec.DecodeError) as error:
                 graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
                 continue
-            if record.graph == self.scope and record.id not in graph.resources:
+            is_gone = record.id not in graph.resources and not graph.may_have(record.id)
+            if record.graph == self.scope and is_gone:
                 yield record
 
     def _made(self, graph: Graph, record: Record, live: Resource | None) -> Reversal | None:

@@ -87,7 +87,7 @@ class _Building:
                 new = [then for then in successors.get(id_, ()) if then not in held]
                 held.update(new)
                 reached += new
-        self.graph.held = held
+        self.graph.held, self.graph.undecided = held, self.declarations.undecided
         for id_ in held:
             self.graph.resources.pop(id_, None)
             self.graph.receives.pop(id_, None)

@@ -97,20 +97,27 @@ class Run:
             parts.journal.adopt(graph.scope, graph.resources.keys() | graph.held)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
-        parts.reversals.extend(graph, {})
+        self._extend(graph)
         self._swapping.swap(graph)
         parts.scheduler.kick()
         self._watchdog.look()
 
     def swap(self, graph: Graph) -> Swapped:
         """Replace the graph; see `Engine.swap`."""
-        self._parts.reversals.extend(graph, self._swapping.resources)
+        self._extend(graph)
         found = self._swapping.swap(graph)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
         self._parts.last_change = self._parts.now()
         self._parts.emit(event)
         self._parts.scheduler.kick()
         return event
+
+    def _extend(self, graph: Graph) -> None:
+        """Add to `graph` what puts back what it declares no more, and tell what cannot be put back."""
+        told = len(graph.warnings)
+        self._parts.reversals.extend(graph, self._swapping.resources)
+        for warning in graph.warnings[told:]:
+            self._parts.emit(Warned("", str(warning)))
 
     def stop(self) -> None:
         """Finish what runs, then end."""

@@ -4,8 +4,7 @@ The files are read once; then each evaluation is a function of the facts alone. 
 is there, what runs stays exactly as it is, and nothing new starts.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from setpoint.clock import Clock
@@ -74,16 +73,17 @@ class Live:
             for source, root in self._files:
                 Form(source, root, declarations, self._known).declare()
             graph = build(declarations, self._plugins, automatic=self._automatic)
-        self._stay(graph, declarations)
+        self._stay(graph)
         self.troubles = declarations.troubles
         self.graph = graph
         return graph
 
-    def _stay(self, graph: Graph, declarations: Declarations) -> None:
+    def _stay(self, graph: Graph) -> None:
         """Keep in `graph` what was in the last one and of which nothing new is known."""
         before = self.graph
-        kept = [id_ for id_ in before.resources if id_ not in graph.resources]
-        kept = [id_ for id_ in kept if id_ in graph.held or _fits(id_, declarations.undecided)]
+        kept = [
+            id_ for id_ in before.resources if id_ not in graph.resources and graph.may_have(id_)
+        ]
         for id_ in kept:
             graph.resources[id_] = before.resources[id_]
             graph.held.discard(id_)
@@ -95,7 +95,3 @@ class Live:
             for pair, edge in before.edges.items():
                 if not {*pair}.isdisjoint(kept) and {*pair} <= graph.resources.keys():
                     graph.edges.setdefault(pair, edge)
-
-
-def _fits(id_: str, patterns: Iterable[re.Pattern[str]]) -> bool:
-    return any(pattern.fullmatch(id_) for pattern in patterns)
