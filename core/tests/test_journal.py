@@ -92,13 +92,13 @@ def test_marks_go_on_where_the_last_process_left_them(journal: Journal) -> None:
 
 async def test_what_its_graph_declares_no_more_is_forgotten_but_for_debts(journal: Journal) -> None:
     for graph in ("/other.yaml", "/site.yaml"):
-        journal.adopt(graph, ())
+        journal.adopt(graph, ().__contains__)
         await journal.intend([f"svc gone {graph}", f"svc there {graph}"])
         journal.outcome(f"pkg gone {graph}", "failed", "no")
         journal.outcome(f"pkg there {graph}", "blocked", "by it")
         journal.owe([Debt("a", f"svc gone {graph}")])
         reopen(journal)
-    journal.adopt("/site.yaml", {"svc there /site.yaml", "pkg there /site.yaml"})
+    journal.adopt("/site.yaml", {"svc there /site.yaml", "pkg there /site.yaml"}.__contains__)
     rest = {"svc gone /other.yaml", "svc there /other.yaml", "svc there /site.yaml"}
     assert journal.intents() == rest
     reopen(journal)
@@ -111,12 +111,12 @@ async def test_what_its_graph_declares_no_more_is_forgotten_but_for_debts(journa
 
 async def test_who_declares_it_now_decides_what_becomes_of_an_intent(journal: Journal) -> None:
     for graph in ("/first.yaml", "/second.yaml"):
-        journal.adopt(graph, {"file /a"})
+        journal.adopt(graph, {"file /a"}.__contains__)
         await journal.intend(["file /a"])
         reopen(journal)
-    journal.adopt("/first.yaml", ())
+    journal.adopt("/first.yaml", ().__contains__)
     assert journal.intents() == {"file /a"}
-    journal.adopt("", ())
+    journal.adopt("", ().__contains__)
     assert journal.intents() == {"file /a"}
 
 

@@ -112,8 +112,11 @@ class Graph:
             self.edges[edge.first, edge.then] = edge
 
     def may_have(self, id_: str) -> bool:
-        """Whether `id_`, which it does not have, may be in it once more facts are known."""
-        return id_ in self.held or any(pattern.fullmatch(id_) for pattern in self.undecided)
+        """Whether `id_` is in it, or may be once more facts are known."""
+        return id_ in self.resources or id_ in self.held or self._is_undecided(id_)
+
+    def _is_undecided(self, id_: str) -> bool:
+        return any(pattern.fullmatch(id_) for pattern in self.undecided)
 
     def is_like(self, other: "Graph") -> bool:
         """Whether it has the same resources, edges and values that travel as `other`, which may be running."""

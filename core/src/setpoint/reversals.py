@@ -170,8 +170,7 @@ class Reversals:
             except (OSError, msgspec.DecodeError) as error:
                 graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
                 continue
-            is_gone = record.id not in graph.resources and not graph.may_have(record.id)
-            if record.graph == self.scope and is_gone:
+            if record.graph == self.scope and not graph.may_have(record.id):
                 yield record
 
     def _made(self, graph: Graph, record: Record, live: Resource | None) -> Reversal | None:

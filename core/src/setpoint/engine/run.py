@@ -94,7 +94,7 @@ class Run:
         """Start on `graph`."""
         parts = self._parts
         if parts.journal is not None:
-            parts.journal.adopt(graph.scope, graph.resources.keys() | graph.held)
+            parts.journal.adopt(graph.scope, graph.may_have)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
         self._extend(graph)

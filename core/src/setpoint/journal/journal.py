@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -99,19 +99,19 @@ class Journal:
         self._lock.release()
         done.result()
 
-    def adopt(self, graph: str, declared: Container[str]) -> None:
+    def adopt(self, graph: str, may_have: Callable[[str], bool]) -> None:
         """Have what follows belong to `graph`, and forget what its former runs left about what it has no more.
 
         That is trouble, and intents; debts are kept, and so is what belongs to other graphs.
 
         Args:
             graph: its scope; empty if it has none, then nothing is forgotten.
-            declared: the ids that it has.
+            may_have: says of an id whether it is in the graph, or may be.
 
         """
         self._tally.graph = graph
         intents, trouble = (
-            [id_ for id_, of in left.items() if of == graph != "" and id_ not in declared]
+            [id_ for id_, of in left.items() if of == graph != "" and not may_have(id_)]
             for left in (self._intents, self._trouble)
         )
         self._tally.forget(trouble)
