@@ -25,15 +25,11 @@ from setpoint.paths import (
     refuse_special,
 )
 from setpoint.replacing import (
-    NEW,
     adorn,
-    fill,
     is_ours,
-    kept_mode,
-    put,
     refuse_borrowed,
     replaced,
-    take_over,
+    write_anew,
     write_at_once,
 )
 from setpoint.temporaries import is_temporary, remove_leftovers, temporary_name
@@ -189,21 +185,7 @@ class Files:
                 raise
         with self._place(path) as place:
             old = replaced(place) if keep else None
-            if old is not None and mode is None:
-                mode = kept_mode(old)
-            temporary = self._temporary(place)
-            fd = os.open(temporary, NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
-            try:
-                fill(fd, data)
-                if old is not None:
-                    take_over(fd, old, place)
-                adorn(fd, mode, owner, group)
-                return put(fd, temporary, place, fsync)
-            except BaseException:
-                place.remove(temporary)
-                raise
-            finally:
-                os.close(fd)
+            return write_anew(place, self._temporary(place), data, mode, owner, group, old, fsync)
 
     def symlink(self, path: Path, target: str, *, owner: int = -1, group: int = -1) -> None:
         """Put a symlink that leads to `target` at `path`; a file or link that was there goes."""

@@ -110,6 +110,33 @@ def put(fd: int, temporary: str, place: Place, fsync: bool) -> os.stat_result | 
     return found if _content_and_owner(made) == _content_and_owner(found) else None
 
 
+def write_anew(
+    place: Place,
+    temporary: str,
+    data: bytes | Iterable[bytes],
+    mode: int | None,
+    owner: int,
+    group: int,
+    old: os.stat_result | None,
+    fsync: bool,
+) -> os.stat_result | None:
+    """Put a file that holds `data` at `place`, in the place of `old` if that is to be kept; return what `put` does."""
+    if old is not None and mode is None:
+        mode = kept_mode(old)
+    fd = os.open(temporary, NEW, 0o666 if mode is None else 0o600, dir_fd=place.fd)
+    try:
+        fill(fd, data)
+        if old is not None:
+            take_over(fd, old, place)
+        adorn(fd, mode, owner, group)
+        return put(fd, temporary, place, fsync)
+    except BaseException:
+        place.remove(temporary)
+        raise
+    finally:
+        os.close(fd)
+
+
 def write_at_once(
     path: str, temporary: str, data: bytes, mode: int, old: os.stat_result | None
 ) -> os.stat_result | None:
