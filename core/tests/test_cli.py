@@ -19,7 +19,7 @@ from setpoint.cli.doc import example
 from setpoint.cli.drawing import dot, mermaid
 from setpoint.cli.group import SUMMARIES, setpoint
 from setpoint.cli.options import wants_color
-from setpoint.cli.plan import document, lines
+from setpoint.cli.planned import document, lines
 from setpoint.cli.screen import harmless
 from setpoint.cli.words import Tally, sentence, summary
 from setpoint.declarations.docstrings import described
