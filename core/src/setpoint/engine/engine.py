@@ -79,8 +79,13 @@ class Engine:
         """Return `text`, of a log say, with each secret in it replaced that has passed through."""
         return self._redaction.text(text)
 
-    def swap(self, graph: Graph) -> Swapped:
+    def swap(self, graph: Graph, *, because: Mapping[str, str] = {}) -> Swapped:
         """Run `graph` from now on; what is the same in both goes on undisturbed.
+
+        Args:
+            graph: belongs to the engine from now on, with its resources.
+            because: id to a short text why its declaration is different now, without secrets
+                ("facts.load.x1 1.5 -> 5.2"), for `setpoint explain`; those that are the same may be in it.
 
         Raises:
             CycleError: its edges close a circle; then the old one goes on.
@@ -89,7 +94,7 @@ class Engine:
         """
         if self._running is None:
             raise RuntimeError("the engine does not run; start it with `run` first")
-        return self._running.swap(graph)
+        return self._running.swap(graph, because)
 
     def stop(self) -> None:
         """Finish what runs, start nothing, then let `run` return."""

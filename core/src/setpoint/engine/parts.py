@@ -1,7 +1,7 @@
 """The parts of one engine, which its modules share: made by `Engine`, and by nobody else."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -63,6 +63,9 @@ class Parts:
         self.redaction = Redaction()
         self.reversals = Reversals(host, plugins)
         self.listeners: list[Callable[[Event], None]] = []
+        self.because: Mapping[
+            str, str
+        ] = {}  # id to why its declaration is different, as of the last swap
         self.last_change = host.clock.monotonic()
         self.repairs = 0  # runs that changed something
         self.exit_code: int | None = None  # with which a resource has ended the run

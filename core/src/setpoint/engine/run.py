@@ -102,8 +102,9 @@ class Run:
         parts.scheduler.kick()
         self._watchdog.look()
 
-    def swap(self, graph: Graph) -> Swapped:
+    def swap(self, graph: Graph, because: Mapping[str, str]) -> Swapped:
         """Replace the graph; see `Engine.swap`."""
+        self._parts.because = because
         self._extend(graph)
         found = self._swapping.swap(graph)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
