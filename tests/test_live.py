@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from setpoint import Engine, graphfile
-from setpoint.cli.knowing import Knowing
 from setpoint.engine import Options
 from setpoint.engine.events import Changed, Converged, Event, Refreshed, Swapped
 from setpoint.errors import GraphError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
+from setpoint.knowing import Knowing
 from setpoint.plugins import Plugins
 
 PATIENCE = 10

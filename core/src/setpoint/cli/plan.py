@@ -12,6 +12,7 @@ from setpoint.cli.unhandled import told_without
 from setpoint.engine.redaction import Redaction
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
+from setpoint.knowing import AT_ALL, Knowing
 from setpoint.plan import Plan, plan
 
 EPILOG = """\b

@@ -16,7 +16,6 @@ from typing import NamedTuple, NoReturn
 
 from setpoint import graphfile
 from setpoint.cli.installed import installed
-from setpoint.cli.knowing import Knowing
 from setpoint.cli.report import Report
 from setpoint.cli.unhandled import told_without
 from setpoint.engine import Engine, Options
@@ -24,12 +23,9 @@ from setpoint.errors import PluginError, SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
+from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
 
 INTERRUPTED = 128  # plus the number of the signal, as shells have it
-AT_FIRST, AT_ALL = (
-    1.0,
-    10.0,
-)  # seconds in which facts are to speak before a run begins, one that stays or not
 QUIET = 0.05  # seconds without a change after which a saved file is taken as whole
 
 EXIT_CODES = """\b

@@ -1,4 +1,4 @@
-"""What a command knows of the machine: it follows the facts that its graph reads, and evaluates that again."""
+"""What a program knows of the machine: it follows the facts that its graph reads, and evaluates that again."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,10 +10,12 @@ from setpoint.graphfile.live import Live
 from setpoint.host import Host
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
+AT_FIRST = 1.0  # seconds in which facts are to speak before a run begins that stays
+AT_ALL = 10.0  # the same of one that does not, and so has no later
 
 
 class Knowing:
-    """The facts of one session, used on the loop.
+    """The facts of one run, used on the loop.
 
     Args:
         host: this machine.
