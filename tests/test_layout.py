@@ -20,7 +20,7 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 ORDER = (
     "errors oserrors values clock expressions openat2 paths temporaries replacing hookspecs watching relations"
     " resource together files editing processes dbus world host accounts journal graph autoedges plugins facts"
-    " declarations reversals graphfile knowing engine plan cli testing"
+    " declarations selection reversals graphfile knowing engine plan cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"

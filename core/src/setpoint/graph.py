@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
 from setpoint.resource import Fact, Resource
-from setpoint.values import Ref, Text
+from setpoint.values import Ref, Secrets, Text
 
 Policy = Literal["hold", "fire", "drop"]
 SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second
@@ -70,6 +70,10 @@ class Graph:
     facts: what is to be known of the machine for it, by the name under which expressions read it.
     held: the ids of what is declared, but waits for facts, or for something that does.
     undecided: the ids, as patterns, of what may be declared or not as long as facts are not known.
+    absent: the ids, as patterns, of what is declared but not there as the facts are now.
+    left_out: the ids of what is declared but not to be run: this is a part of a graph.
+    tainted: id to the params in which there is a secret, whatever their type.
+    secrets: what is in them; to be taken out of all that is said.
     scope: tells what belongs to this graph from what belongs to others with the same state directory: its
         name, or the path of its first file.
     """
@@ -84,6 +88,10 @@ class Graph:
         self.facts: dict[str, Fact] = {}
         self.held: set[str] = set()
         self.undecided: list[re.Pattern[str]] = []
+        self.absent: list[re.Pattern[str]] = []
+        self.left_out: set[str] = set()
+        self.tainted: dict[str, frozenset[str]] = {}
+        self.secrets = Secrets()
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.
@@ -112,8 +120,9 @@ class Graph:
             self.edges[edge.first, edge.then] = edge
 
     def may_have(self, id_: str) -> bool:
-        """Whether `id_` is in it, or may be once more facts are known."""
-        return id_ in self.resources or id_ in self.held or self._is_undecided(id_)
+        """Whether `id_` is in it, or is left out, or may be in it once more facts are known."""
+        there = id_ in self.resources or id_ in self.held or id_ in self.left_out
+        return there or self._is_undecided(id_)
 
     def _is_undecided(self, id_: str) -> bool:
         return any(pattern.fullmatch(id_) for pattern in self.undecided)

@@ -1,0 +1,76 @@
+"""A part of a graph that can be run alone: what somebody names, and all that belongs to it.
+
+A part is closed in two ways. Whatever is in it has its prerequisites with it, or it might be done too early. Whatever is
+in it has those with it that it notifies, and those that still owe a refresh because of it, or a notification would
+be lost. All else is left out: it stays declared, so that nothing of it is put back or forgotten.
+"""
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from fnmatch import fnmatchcase
+
+from setpoint.declarations.links import Names
+from setpoint.errors import SetpointError
+from setpoint.graph import Graph
+
+
+def select(graph: Graph, references: Sequence[str], debts: Iterable[tuple[str, str]] = ()) -> Graph:
+    """Return the part of `graph` that `references` stand for, closed; with none it is `graph`.
+
+    Args:
+        graph: is not changed; the part has the same resources.
+        references: each an id, or a glob over ids. One that stands for nothing is passed over, see `refuse_missing`.
+        debts: who notified whom in former runs, as ids, without a refresh until now; the graph need not have them.
+
+    """
+    if not references:
+        return graph
+    names = Names(graph.resources)
+    chosen = {id_ for reference in references for id_ in names.find(reference)}
+    kept = _closed(graph, chosen, debts)
+    waiting = {id_ for id_ in graph.held if _fits(id_, references)}
+    part = copy(graph)
+    part.resources = {id_: r for id_, r in graph.resources.items() if id_ in kept}
+    part.edges = {pair: edge for pair, edge in graph.edges.items() if kept.issuperset(pair)}
+    part.receives = {id_: wanted for id_, wanted in graph.receives.items() if id_ in kept}
+    part.held = waiting
+    part.left_out = (graph.resources.keys() - kept) | (graph.held - waiting) | graph.left_out
+    return part
+
+
+def refuse_missing(graph: Graph, references: Iterable[str]) -> None:
+    """Do nothing if each of `references` stands for something in `graph`, or may do so at another time.
+
+    Raises:
+        SetpointError: one does not, with what may have been meant.
+
+    """
+    names = Names([*graph.resources, *graph.held])
+    for reference in references:
+        if not names.find(reference) and not _may_be(graph, reference):
+            raise SetpointError(f"--only {reference!r}: {names.missing(reference)}")
+
+
+def _may_be(graph: Graph, reference: str) -> bool:
+    return any(pattern.fullmatch(reference) for pattern in (*graph.absent, *graph.undecided))
+
+
+def _closed(graph: Graph, chosen: set[str], debts: Iterable[tuple[str, str]]) -> set[str]:
+    """Return `chosen` with all that has to be with them."""
+    wanted: dict[str, list[str]] = {}
+    for first, then in graph.edges:
+        wanted.setdefault(then, []).append(first)
+    notified = [pair for pair, edge in graph.edges.items() if edge.notify]
+    owed = [(first, then) for first, then in debts if then in graph.resources]
+    for first, then in (*notified, *owed):
+        wanted.setdefault(first, []).append(then)
+    kept, reached = set(chosen), list(chosen)
+    for id_ in reached:  # grows while it is walked
+        new = [other for other in wanted.get(id_, ()) if other not in kept]
+        kept.update(new)
+        reached += new
+    return kept
+
+
+def _fits(id_: str, references: Sequence[str]) -> bool:
+    return any(id_ == reference or fnmatchcase(id_, reference) for reference in references)
