@@ -376,3 +376,16 @@ resources:
     assert await converge({}) == names  # no fact has spoken: nothing is put back
     assert await converge({"a": {"content": "no"}}) == {"x.out"}
     assert await converge({**known, "b": {"content": ""}}) == {"one"}
+
+
+async def test_what_must_be_given_may_be_known_later(place):
+    graph = place.live(
+        FACTS
+        + """\
+resources:
+  timer t: { interval: "${{ float(facts.a.content) }}" }
+  value v: { value: "${{ facts.a.content }}" }
+  file HERE/link: { source: "${{ facts.a.content }}", symlink: true }
+"""
+    ).graph
+    assert graph.held == {"timer t", "value v", f"file {place.root}/link"}

@@ -131,6 +131,8 @@ class Instances:
         elif isinstance(value, (Ref, Text)):
             self.received.setdefault(declaration.id, {})[name] = value
             values[name] = msgspec.UNSET
+        elif value is msgspec.UNSET:  # given, though not known now: so it is there for the kind
+            values[name] = value
         else:
             self._accept(declaration, declaration.params, schema.params[name], value, values)
 
