@@ -302,3 +302,75 @@ def test_valid_declarations_become_what_they_say(
 def senders(received: Any) -> Iterator[Ref]:
     for value in received.values():
         yield from (value,) if isinstance(value, Ref) else value.refs
+
+
+# -- secrets that somebody has declared for params of any type
+
+
+def secretly(plugins: Plugins, **params: Any) -> tuple[Any, Any]:
+    """Return the graph of one thing, and the thing."""
+    graph = build(declared(thing("a", **params)), plugins)
+    return graph, graph.resources["thing a"]
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "has"),
+    [
+        ("text", Secret("hunter2"), "hunter2"),
+        ("text", Text(("key = ", Secret("hunter2"), "\n")), "key = hunter2\n"),
+        ("number", Secret(70_000), 70_000),
+        ("truth", Secret(True), True),
+        ("word", Secret("hunter2"), "hunter2"),
+        ("items", Secret(["hunter2", "b"]), ["hunter2", "b"]),
+        ("items", ["a", Secret("hunter2")], ["a", "hunter2"]),
+        ("items", ["a", Text(("-p", Secret("hunter2")))], ["a", "-phunter2"]),
+    ],
+)
+def test_a_secret_is_taken_by_a_param_of_any_type_and_taints_it(param, value, has, plugins):
+    graph, resource = secretly(plugins, **{param: value})
+    assert getattr(resource, param) == has
+    assert graph.tainted == {"thing a": frozenset({param})}
+    hidden = "" if param == "truth" else "(secret)"  # true says nothing
+    assert graph.secrets.text("hunter2" if "hunter2" in str(has) else str(has)) == (
+        hidden or "True"
+    )
+
+
+def test_the_text_around_a_secret_is_no_secret(plugins):
+    graph, _ = secretly(plugins, text=Text(("user = root\nkey = ", Secret("hunter2"), "\n")))
+    assert graph.secrets.text("user = root, key = hunter2") == "user = root, key = (secret)"
+
+
+def test_what_is_received_beside_a_secret_is_tainted_from_the_start(plugins):
+    ref = Ref("thing b", "text")
+    parts = Text((Secret("hunter2"), ref))
+    graph = build(declared(thing("a", text=parts), thing("b")), plugins)
+    assert graph.receives["thing a"] == {"text": parts}
+    assert graph.tainted == {"thing a": frozenset({"text"})}
+    assert graph.secrets.text("hunter2") == "(secret)"
+
+
+def test_what_waits_is_not_tainted_because_it_is_not_there(plugins):
+    given = declared(thing("a", text=Secret("hunter2")))
+    given.waiting.add("thing a")
+    assert build(given, plugins).tainted == {}
+
+
+@pytest.mark.parametrize(
+    ("params", "meta", "message"),
+    [
+        ({"number": Secret("hunter2")}, {}, "number must be a whole number, and the secret is not"),
+        ({"items": [1, Secret("hunter2")]}, {}, "items must be a list of text, and the secret is"),
+        ({"word": Secret("h")}, {}, "word must be "),
+        ({"bogus": Secret("hunter2")}, {}, "unknown param 'bogus'"),
+        ({}, {"retry": Secret(70_000)}, "meta.retry cannot have a secret, "),
+        ({}, {"sema": [Secret("hunter2")]}, "meta.sema cannot have a secret, "),
+    ],
+)
+def test_a_secret_that_does_not_fit_is_refused_without_being_shown(params, meta, message, plugins):
+    given = thing("a", **params)
+    given.meta = meta
+    with pytest.raises(GraphError, match=message) as caught:
+        build(declared(given), plugins)
+    assert "hunter2" not in str(caught.value)
+    assert "70" not in str(caught.value)

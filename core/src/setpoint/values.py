@@ -1,6 +1,6 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import msgspec
@@ -66,12 +66,22 @@ class Secrets:
         """Remember `value`, a secret or what is in one: text, or what is text when it is printed.
 
         Its lines are remembered too, without spaces at their ends, and how `repr` writes each;
-        nothing shorter than `SHORTEST`.
+        nothing shorter than `SHORTEST`, and neither true, false nor None, which say nothing.
         """
-        text = str(reveal(value))
+        value = reveal(value)
+        if value is None or isinstance(value, bool):
+            return
+        text = str(value)
         lines = {line.strip() for line in (text, *text.splitlines())}
         forms = lines | {repr(line)[1:-1] for line in lines}
-        new = [form for form in forms if len(form) >= SHORTEST and form not in self._forms]
+        self._add(form for form in forms if len(form) >= SHORTEST)
+
+    def join(self, others: "Secrets") -> None:
+        """Remember all that `others` do."""
+        self._add(others._forms)
+
+    def _add(self, forms: Iterable[str]) -> None:
+        new = [form for form in forms if form not in self._forms]
         if new:
             known = sorted((*self._forms, *new), key=len, reverse=True)
             self._forms = dict.fromkeys(known)  # at once: other threads look through it
@@ -123,9 +133,9 @@ class Ref(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Text with references in it: its parts in order, each a `str` or a `Ref`."""
+    """Text with references or secrets in it: its parts in order, each a `str`, a `Ref` or a `Secret`."""
 
-    parts: tuple["str | Ref", ...]
+    parts: tuple["str | Ref | Secret[Any]", ...]
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -142,6 +152,26 @@ class Text(NamedTuple):
 def reveal(value: Any) -> Any:
     """Return what is in `value` if it is a Secret, else `value`."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def secrets_in(value: Any) -> Iterator[Secret[Any]]:
+    """Yield the secrets in `value`: itself, or those in lists, maps and texts."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):  # a Text is a tuple
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from secrets_in(inner)
+
+
+def revealed(value: Any) -> Any:
+    """Return `value` with every secret in it replaced by what is in it, in lists and maps too."""
+    if isinstance(value, Text):
+        return "".join(as_text(reveal(part)) for part in value.parts)
+    if isinstance(value, dict):
+        return {key: revealed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [revealed(inner) for inner in value]
+    return reveal(value)
 
 
 def takes_secrets(wanted: Any) -> bool:

@@ -40,6 +40,8 @@ def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = T
             graph.connect(edge)
     for id_, declaration in building.declared.items():
         graph.places[id_] = declaration.source.place(declaration.at)
+    graph.tainted = {id_: frozenset(names) for id_, names in building.instances.tainted.items()}
+    graph.secrets = building.instances.secrets
     graph.warnings = declarations.warnings
     if declarations.sources and not graph.name:
         graph.scope = os.path.abspath(declarations.sources[0].file)
@@ -88,9 +90,11 @@ class _Building:
                 held.update(new)
                 reached += new
         self.graph.held, self.graph.undecided = held, self.declarations.undecided
+        self.graph.absent = self.declarations.absent
         for id_ in held:
             self.graph.resources.pop(id_, None)
             self.graph.receives.pop(id_, None)
+            self.instances.tainted.pop(id_, None)
 
     def _check_double(self, declaration: Declaration) -> None:
         """Report if `declaration` is not equal to the one with the same id."""

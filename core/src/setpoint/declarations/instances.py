@@ -10,7 +10,7 @@ from setpoint.declarations.params import META, Param, Schema
 from setpoint.declarations.written import key_at, scalars, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
 from setpoint.resource import DEFAULT, Meta, Resource
-from setpoint.values import Ref, Secrets, Text
+from setpoint.values import Ref, Secrets, Text, secrets_in
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -25,13 +25,15 @@ class Instances:
 
     Attributes:
         received: id to the params whose values come from other resources.
-        secrets: what is written for params that are secret.
+        tainted: id to the params in which there is a secret.
+        secrets: what is in those, and written for params that are secret.
 
     """
 
     def __init__(self, plugins: "Plugins", problems: list[Problem]) -> None:
         self.plugins, self.problems = plugins, problems
         self.received: dict[str, dict[str, Ref | Text]] = {}
+        self.tainted: dict[str, set[str]] = {}
         self.secrets = Secrets()
         self._schemas: dict[str, Schema | None] = {}
         self._missing: dict[str, str] = {}  # why there is no such schema
@@ -128,13 +130,23 @@ class Instances:
             self._unknown(
                 declaration, declaration.params, name, what, (*schema.params, "meta", *WORDS)
             )
-        elif isinstance(value, (Ref, Text)):
+            return
+        if any(secrets_in(value)):
+            self._taint(declaration, name, value)
+        if isinstance(value, (Ref, Text)) and _receives(value):
             self.received.setdefault(declaration.id, {})[name] = value
             values[name] = msgspec.UNSET
         elif value is msgspec.UNSET:  # given, though not known now: so it is there for the kind
             values[name] = value
         else:
             self._accept(declaration, declaration.params, schema.params[name], value, values)
+
+    def _taint(self, declaration: Declaration, name: str, value: Any) -> None:
+        """Note that there are secrets in the `value` of a param."""
+        self.tainted.setdefault(declaration.id, set()).add(name)
+        for secret in secrets_in(value):
+            for inner in scalars(secret.reveal()):
+                self.secrets.learn(inner)
 
     def _unknown(
         self,
@@ -165,6 +177,10 @@ class Instances:
         if param.secret:
             for text in scalars(value):
                 self.secrets.learn(text)
+        if prefix and any(secrets_in(value)):
+            rule = f"{prefix}{param.name} cannot have a secret, it is told how a resource is run"
+            self._report(declaration, at, f"{rule}; take it from somewhere else")
+            return
         if isinstance(value, (dict, list, Ref, Text)) and _receives(value):
             rule = f"{prefix}{param.name} cannot receive a value within a list, a map or meta"
             self._report(declaration, at, f"{rule}; only a whole param can, or text in it")
@@ -236,6 +252,6 @@ def _receives(value: Any) -> bool:
     """Whether a value from another resource is somewhere in `value`."""
     if isinstance(value, dict):
         return any(map(_receives, value.values()))
-    return isinstance(value, (Ref, Text)) or (
-        isinstance(value, list) and any(map(_receives, value))
-    )
+    if isinstance(value, Text):
+        return bool(value.refs)
+    return isinstance(value, Ref) or (isinstance(value, list) and any(map(_receives, value)))

@@ -14,7 +14,7 @@ from setpoint.declarations.faults import Fault, faults
 from setpoint.declarations.types import bounds, describe
 from setpoint.declarations.written import plain
 from setpoint.resource import RESERVED, Meta, Resource
-from setpoint.values import Secret, takes_secrets
+from setpoint.values import Secret, revealed, secrets_in, takes_secrets
 
 _SCALARS = frozenset({str, bool, int, float, NoneType})
 _REMEMBERED = 1000  # distinct scalars of one param that are kept as they were converted
@@ -34,14 +34,15 @@ class Param:
         self._accepted: dict[tuple[type, Any], Any] = {}
 
     def accept(self, value: Any) -> Any:
-        """Return `value` as the param has it.
+        """Return `value` as the param has it; a secret is a value like any other.
 
         Raises:
             msgspec.ValidationError: it is not of the param's type; `faults` says where.
+                With a secret in it, the text of this error may have that too.
 
         """
         if type(value) not in _SCALARS:
-            return convert(plain(value), self.type)
+            return convert(revealed(plain(value)), self.type)
         key = (type(value), value)
         if key not in self._accepted:
             if len(self._accepted) >= _REMEMBERED:
@@ -51,6 +52,8 @@ class Param:
 
     def faults(self, value: Any) -> list[Fault]:
         """Return what is wrong with `value`, which was not accepted; never what a secret is."""
+        if any(secrets_in(value)):
+            return [Fault(None, self.name, f"must be {describe(self.type)}, and the secret is not")]
         if self.secret:
             cure = "" if isinstance(value, str) else "; put it in quotes"
             return [Fault(None, self.name, f"must be {describe(self.type)}{cure}")]

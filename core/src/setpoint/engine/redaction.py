@@ -2,13 +2,15 @@
 
 import logging
 import traceback
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 
+from setpoint.graph import Graph
 from setpoint.resource import Resource
-from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, takes_secrets
+from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, secrets_in, takes_secrets
 
 NOTHING: frozenset[str] = frozenset()
 KEPT: tuple[str, ...] = ("tainted", "watched")  # in the memory of a resource whose params change
@@ -20,11 +22,17 @@ class Redaction(Secrets):
     def declare(self, resource: Resource) -> None:
         """Remember the secrets that are declared for `resource`."""
         for param in secret_params(type(resource)):
-            value = getattr(resource, param)
-            within = value.values() if isinstance(value, dict) else (value,)
-            for secret in within:
-                if isinstance(secret, Secret):
-                    self.taint(resource, param, secret)
+            for secret in secrets_in(getattr(resource, param)):
+                self.taint(resource, param, secret)
+
+    def adopt(self, graph: Graph, live: Mapping[str, Resource]) -> None:
+        """Remember what is secret in `graph`, for its resources and for the `live` ones in their place."""
+        self.join(graph.secrets)
+        for id_, params in graph.tainted.items():
+            for resources in (graph.resources, live):
+                if id_ in resources:
+                    memory = resources[id_].memory
+                    memory["tainted"] = memory.get("tainted", NOTHING) | params
 
     def taint(self, resource: Resource, param: str, value: Any) -> None:
         """Remember that `param` of `resource` has the secret `value`, and hide what it differs in."""

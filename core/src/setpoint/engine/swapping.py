@@ -42,7 +42,6 @@ class Swapping:
     def __init__(self, parts: Parts, modes: Modes, watches: Watches, host: EngineHost) -> None:
         self._parts, self._modes, self._watches, self._host = parts, modes, watches, host
         self._graph = Graph()
-        self._leaving: dict[str, int] = {}  # left the graph, but still running
 
     @property
     def name(self) -> str:
@@ -55,6 +54,10 @@ class Swapping:
         vertices = self._parts.vertices
         return {key: vertices.resource[v] for key, v in vertices.index.items()}
 
+    def may_have(self, id_: str) -> bool:
+        """Whether the graph that runs has `id_`, leaves it out, or may have it once more facts are known."""
+        return self._graph.may_have(id_)
+
     def swap(self, graph: Graph) -> Difference:
         """Run `graph` from now on.
 
@@ -64,16 +67,12 @@ class Swapping:
         """
         for resource in graph.resources.values():
             resource._host = self._host
+        self._parts.redaction.adopt(graph, self.resources if graph.tainted else {})
         found = self._difference(graph)
         with _without_collector(len(found.added)):
             self._apply(graph, found, graph.order() if found.shape else {})
         self._graph = graph
         return found
-
-    def left(self, v: int, key: str) -> None:
-        """Note that the run of `v`, which had left the graph, is over."""
-        if self._leaving.get(key) == v:
-            del self._leaving[key]
 
     def _difference(self, new: Graph) -> Difference:
         old = self._graph
@@ -113,25 +112,20 @@ class Swapping:
     def _apply(self, graph: Graph, found: Difference, ranks: Mapping[str, int]) -> None:
         vertices = self._parts.vertices
         gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
-        going = [(key, vertices.remove(key)) for _, key in sorted(gone, reverse=True)]
-        back = [key for key in found.added if key in self._leaving]  # before they were gone
-        for key in back:
-            vertices.index[key] = v = self._leaving.pop(key)
-            self._parts.scheduler.leaving.discard(v)
-        fresh = self._add({k: graph.resources[k] for k in found.added if k not in back})
+        going = [vertices.remove(key) for _, key in sorted(gone, reverse=True)]
+        fresh = self._add({key: graph.resources[key] for key in found.added})
         watched = self._watches.expect(fresh)
         asked = vertices.senders.keys()
         if found.shape:
             self._connect(graph, ranks)
             self._modes.begin(fresh)
-        for key in (*found.changed, *back):
+        for key in found.changed:
             self._change(vertices.index[key], graph.resources[key])
         for v in vertices.senders.keys() - asked:  # what it sent before may be old
             self._parts.scheduler.mark(v)
         for v in watched:
             self._watches.begin(v)
-        for key, v in going:  # last, because the engine may be idle when they are gone
-            self._leaving[key] = v
+        for v in going:  # last, because the engine may be idle when they are gone
             self._parts.scheduler.leave(v)
 
     def _add(self, resources: Mapping[str, Resource]) -> list[int]:

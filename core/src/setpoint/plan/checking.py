@@ -83,6 +83,7 @@ class Checking:
         self._redaction = redaction
         self._slots = asyncio.Semaphore(AT_ONCE)
         host = _PlanHost(host, graph, self._redaction)
+        redaction.adopt(graph, {})
         for resource in graph.resources.values():
             resource._host = host
             self._redaction.declare(resource)
