@@ -19,8 +19,8 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
     "errors oserrors values clock expressions openat2 paths temporaries replacing hookspecs watching relations"
-    " resource together files editing processes dbus world host accounts journal graph autoedges plugins facts"
-    " declarations selection reversals graphfile knowing engine plan cli testing"
+    " resource together files editing processes dbus world host accounts journal graph autoedges plugins following"
+    " declarations selection reversals graphfile knowing engine plan program kinds cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from setpoint.errors import Problem, SetpointError
-from setpoint.facts import Facts
+from setpoint.following import Facts
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host

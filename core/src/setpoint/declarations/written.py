@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from setpoint.errors import Place, Problem
+from setpoint.expressions import OPEN
 
 T = TypeVar("T")
 SHOWN = 200  # characters; a longer line is not shown under a message
@@ -119,6 +120,16 @@ class Source:
 
     def __init__(self, file: str, text: str = "") -> None:
         self.file, self.text = file, text
+
+    @property
+    def size(self) -> int:
+        """How much is written, in characters: what expressions make of it is bounded by that."""
+        return len(self.text)
+
+    @property
+    def literal(self) -> bool:
+        """Whether all values are what they look like, for there is no expression."""
+        return OPEN not in self.text
 
     @cached_property
     def _starts(self) -> list[int]:

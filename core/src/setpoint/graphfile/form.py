@@ -59,7 +59,7 @@ class Form:
     def __init__(self, source: Source, root: Map, declarations: Declarations, known: Known) -> None:
         self.source, self.root, self.into = source, root, declarations
         self.known = known
-        self.literal = OPEN not in source.text
+        self.literal = source.literal
         self.edges = Edges(source, declarations.problems)
         self.defaults: dict[str, tuple[Map, Map]] = {}
 

@@ -60,7 +60,7 @@ class Scope:
         self._live: set[str] = set()  # the vars that depend on facts
         self._env: Mapping[str, str] = MappingProxyType(os.environ)
         self._later: frozenset[str] = frozenset()
-        self._budget = FREE + GROWTH * len(source.text)
+        self._budget = FREE + GROWTH * source.size
 
     def define(self, written: Map) -> None:
         """Take over the constants in `written`; each may use those above it."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 
 from setpoint import Fact, Refused
-from setpoint.facts import Facts
+from setpoint.following import Facts
 
 
 class Told(Fact):
