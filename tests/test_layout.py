@@ -19,12 +19,12 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
     "errors oserrors values clock expressions openat2 paths temporaries replacing hookspecs watching relations"
-    " resource together files editing processes dbus world host accounts journal graph autoedges plugins following"
-    " declarations selection reversals graphfile knowing engine plan program kinds cli testing"
+    " resource together files editing processes dbus world host accounts journal generations asking graph"
+    " autoedges plugins following declarations secrets selection reversals graphfile knowing engine comparing plan program kinds cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"
-    " ledger parts modes outcomes quick batches workers general host watches swapping watchdog run"
+    " ledger parts modes outcomes quick batches workers general host watches swapping leaving watchdog run"
     " engine"
 ).split()
 

@@ -1,7 +1,7 @@
 """A part of a graph that can be run alone: what somebody names, and all that belongs to it.
 
-A part is closed in two ways. Whatever is in it has its prerequisites with it, or it might be done too early. Whatever is
-in it has those with it that it notifies, and those that still owe a refresh because of it, or a notification would
+A part is closed in two ways. Whatever is in it has its prerequisites with it, or it might be done too early. Whatever
+is in it has those with it that it notifies, and those that still owe a refresh because of it, or a notification would
 be lost. All else is left out: it stays declared, so that nothing of it is put back or forgotten.
 """
 

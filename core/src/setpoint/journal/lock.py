@@ -105,6 +105,22 @@ def is_held(path: str) -> bool:
     return int.from_bytes(answer[:2], sys.byteorder) != fcntl.F_UNLCK
 
 
+def holder(path: str) -> Owner | None:
+    """Return who has the lock at `path`; None if nobody has, or that cannot be told at this moment.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    if not is_held(path):
+        return None
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _read_owner(file)
+    finally:
+        os.close(file)
+
+
 def _whole_file(kind: int = fcntl.F_WRLCK) -> bytes:
     return struct.pack("@hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)  # struct flock, 64 bit
 
