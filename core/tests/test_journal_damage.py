@@ -15,7 +15,7 @@ import pytest
 
 from setpoint.clock import Clock
 from setpoint.errors import JournalError
-from setpoint.journal import Debt, Journal, read_status
+from setpoint.journal import Debt, Journal, read_status, read_trace
 from setpoint.journal.database import NETWORK, file_system
 
 
@@ -91,9 +91,10 @@ async def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Pa
     with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
         database.executescript(
             "ALTER TABLE intent DROP COLUMN graph; ALTER TABLE outcome DROP COLUMN graph;"
+            "DROP TABLE trace;"
             "PRAGMA user_version = 1;"
         )
-    assert read_status(tmp_path).intents == {"file /a"}
+    assert (read_status(tmp_path).intents, read_trace(tmp_path)) == ({"file /a"}, [])
     journal.open()
     journal.adopt("site.yaml", ().__contains__)
     assert (journal.intents(), journal.troubled()) == ({"file /a"}, ["file /b"])
@@ -104,7 +105,7 @@ def test_a_journal_of_the_future_is_left_alone(state: Path) -> None:
     database = sqlite3.connect(state / "journal.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
-    refuses(state, "the journal must be of version 2 at most, not 99; upgrade setpoint, or")
+    refuses(state, "the journal must be of version 3 at most, not 99; upgrade setpoint, or")
 
 
 def test_a_wal_without_its_database_is_not_overwritten(state: Path) -> None:

@@ -21,7 +21,8 @@ A resource may change again while the one it notifies still refreshes because of
 `mark` tells the two debts apart: `clear` with a mark from before the refresh leaves the newer one.
 
 Beside the promise the journal keeps what resources sent, so that a restart need not run the senders
-again, and for `setpoint status` how they fared; that is written twice a second at most.
+again, for `setpoint status` how they fared, and for `setpoint explain` a trace of what happened and why; these two are
+written twice a second at most, and the trace is bounded, and given up if it cannot be written.
 
 In the directory: `lock` (held while an engine runs, says whose it is) and `journal.db` (SQLite)
 with its `-wal` and `-shm`. A durable write takes about 0.3 ms, a hundred intents in one transaction
@@ -34,5 +35,15 @@ from setpoint.journal.journal import Journal
 from setpoint.journal.lock import Owner
 from setpoint.journal.status import Status, read_status
 from setpoint.journal.tally import Outcome
+from setpoint.journal.trace import Entry, read_trace
 
-__all__ = ["Debt", "Journal", "Outcome", "Owner", "Status", "read_status"]
+__all__ = [
+    "Debt",
+    "Entry",
+    "Journal",
+    "Outcome",
+    "Owner",
+    "Status",
+    "read_status",
+    "read_trace",
+]

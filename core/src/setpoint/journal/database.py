@@ -4,14 +4,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from setpoint.errors import JournalError
 
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 2
+VERSION = 3
 SIGNATURE = 0x53657470  # "Setp": tells our files from other people's databases
 
 # Ids are kept as bytes, because a name may hold what is not valid UTF-8.
@@ -44,6 +44,13 @@ CREATE TABLE outcome (         -- how a resource fared last; none if it always w
     graph   BLOB NOT NULL DEFAULT x''  -- as above
 ) WITHOUT ROWID;
 
+CREATE TABLE trace (           -- what happened and why, for people; old entries go
+    number  INTEGER PRIMARY KEY,  -- in the order it happened
+    id      BLOB NOT NULL,     -- empty for what is about a run, or about many resources
+    entry   BLOB NOT NULL      -- JSON
+);
+CREATE INDEX trace_id ON trace (id);
+
 CREATE TABLE run (             -- the run that goes on, or the last one
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     owner   TEXT NOT NULL,     -- JSON: pid, host, command, since, boot
@@ -55,13 +62,23 @@ PRAGMA application_id = {SIGNATURE};
 PRAGMA user_version = {VERSION};
 """
 
-FROM_1 = """
+# what brings the journal of a version to the next one, see `SCHEMA`
+UPGRADES = {
+    1: """
 BEGIN;
 ALTER TABLE intent ADD COLUMN graph BLOB NOT NULL DEFAULT x'';
 ALTER TABLE outcome ADD COLUMN graph BLOB NOT NULL DEFAULT x'';
 PRAGMA user_version = 2;
 COMMIT;
-"""
+""",
+    2: """
+BEGIN;
+CREATE TABLE trace (number INTEGER PRIMARY KEY, id BLOB NOT NULL, entry BLOB NOT NULL);
+CREATE INDEX trace_id ON trace (id);
+PRAGMA user_version = 3;
+COMMIT;
+""",
+}
 
 # how the names of file systems begin that other machines can write to as well
 NETWORK = tuple(
@@ -159,36 +176,6 @@ def check(database: "sqlite3.Connection", path: str) -> None:
         raise damaged(path, " ".join(verdict.split()))
 
 
-def read_debts(database: "sqlite3.Connection") -> dict[Debt, float]:
-    """Return the debts, each with the wall time since when it is owed, the oldest first."""
-    rows = database.execute('SELECT first, "then", since FROM debt ORDER BY mark')
-    return {Debt(as_text(first), as_text(then)): since for first, then, since in rows}
-
-
-def read_intents(database: "sqlite3.Connection") -> dict[str, str]:
-    """Return the ids of what is about to change something, each with the scope of the graph that declared it."""
-    rows = database.execute("SELECT id, graph FROM intent")
-    return {as_text(resource): as_text(graph) for resource, graph in rows}
-
-
-def read_trouble(database: "sqlite3.Connection") -> dict[str, str]:
-    """Return the ids whose last outcome is trouble, each with the scope of the graph that declared it."""
-    rows = database.execute(
-        "SELECT id, graph FROM outcome WHERE state NOT IN ('changed', 'settled')"
-    )
-    return {as_text(resource): as_text(graph) for resource, graph in rows}
-
-
-def read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
-    """Return what resources sent, id to field to value."""
-    rows = database.execute("SELECT id, fields FROM sent").fetchall()
-    if not rows:
-        return {}
-    from setpoint.journal.sent import from_json
-
-    return {as_text(resource): from_json(text) for resource, text in rows}
-
-
 def damaged(path: str, detail: str) -> JournalError:
     """Return the error for a journal at `path` whose content is wrong; `detail` says how."""
     return JournalError(f"{path}: the journal is damaged, {detail}; {_move_away(path)}")
@@ -244,8 +231,9 @@ def _connect(path: str) -> "sqlite3.Connection":
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         check(database, path)
-        if database.execute("PRAGMA user_version").fetchone() == (1,):
-            database.executescript(FROM_1)
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        for old in range(version, VERSION):
+            database.executescript(UPGRADES[old])
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_size_limit = 4194304")

@@ -13,19 +13,11 @@ import msgspec
 from setpoint.clock import Clock
 from setpoint.errors import JournalError
 from setpoint.journal import statements
-from setpoint.journal.database import (
-    Debt,
-    as_bytes,
-    open_database,
-    problem,
-    read_debts,
-    read_intents,
-    read_sent,
-    read_trouble,
-    rows_of,
-)
+from setpoint.journal.database import Debt, as_bytes, open_database, problem, rows_of
+from setpoint.journal.left import read_left
 from setpoint.journal.lock import Lock, Owner, this_process
 from setpoint.journal.tally import Tally
+from setpoint.journal.trace import Trace
 from setpoint.journal.writer import LOOK, Write, Writer
 from setpoint.paths import absolute
 
@@ -42,6 +34,7 @@ class Journal:
     and waits only if it says so. Resources are named by their ids ("file /etc/motd").
 
     died: whether the former run ended without closing its journal; known once it is open.
+    trace: what happened and why, for people.
     steps: called in the writer's thread with "intend:begin", "commit:begin" and so on, for tests to stop it there.
     failed: called in the writer's thread with the reason when writing begins to fail; logs it
         unless set.
@@ -50,6 +43,7 @@ class Journal:
     def __init__(self, directory: str | os.PathLike[str], clock: Clock) -> None:
         self.directory = absolute(directory)
         self.died = False
+        self.trace = Trace()
         self.steps: Callable[[str], None] = lambda step: None
         self.failed: Callable[[str], None] = log.error
         self._clock = clock
@@ -257,18 +251,16 @@ class Journal:
 
         database = open_database(self._path)
         try:
-            self._debts = set(read_debts(database))
-            self._intents = read_intents(database)
-            self._sent = read_sent(database)
-            self._trouble = read_trouble(database)
-            self._tally = Tally(set(self._trouble), self._clock)
-            self.died = bool(database.execute("SELECT 1 FROM run WHERE ended = 0").fetchall())
-            (last,) = database.execute("SELECT coalesce(max(mark), 0) FROM debt").fetchone()
-            self._marks = itertools.count(last + 1)
+            left = read_left(database)
             database.execute(statements.BEGIN_RUN, (msgspec.json.encode(owner).decode(),))
         except (sqlite3.Error, ValueError) as error:
             database.close()
             raise problem(self._path, error) from error
+        self._debts, self._intents, self._trouble = left.debts, left.intents, left.trouble
+        self._sent, self.died = left.sent, left.died
+        self._tally = Tally(set(self._trouble), self._clock)
+        self._marks = itertools.count(left.mark + 1)
+        self.trace.begin(left.number + 1, lambda: self._open_writer().put(LOOK))
         return database
 
     def _start(self, database: "sqlite3.Connection") -> None:
@@ -276,6 +268,7 @@ class Journal:
             database,
             self._path,
             self._tally,
+            self.trace,
             steps=lambda step: self.steps(step),  # so that it may be set at any time
             failed=lambda reason: self.failed(reason),
         )

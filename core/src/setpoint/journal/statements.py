@@ -17,3 +17,18 @@ FORGET = (
     "DELETE FROM sent WHERE id = ?",
     FORGET_OUTCOME,
 )
+KEEP_ENTRY = "INSERT OR REPLACE INTO trace VALUES (?, ?, ?)"
+# The first parameter and the second are the same id, the third is how many entries it keeps.
+SHORTEN = """
+DELETE FROM trace WHERE id = ? AND number <=
+    (SELECT number FROM trace WHERE id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)
+"""
+# How many bytes of entries are kept, then how many entries.
+PRUNE = """
+DELETE FROM trace WHERE number <= (
+    SELECT max(number) FROM (
+        SELECT number, row_number() OVER newest AS place, sum(length(entry)) OVER newest AS size
+        FROM trace WINDOW newest AS (ORDER BY number DESC)
+    ) WHERE size > ? OR place > ?
+)
+"""

@@ -1,6 +1,8 @@
 """What `setpoint status` reads: the journal, while an engine runs and after it died."""
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,8 +14,8 @@ from setpoint.journal.database import (
     check,
     check_file,
     problem,
-    read_debts,
 )
+from setpoint.journal.left import read_debts
 from setpoint.journal.lock import Owner, boot_id, is_held
 from setpoint.journal.tally import Outcome
 from setpoint.paths import absolute
@@ -57,34 +59,38 @@ def read_status(directory: str | os.PathLike[str]) -> Status:
         JournalError: there is none, it is damaged, or we may not read it.
 
     """
-    import sqlite3
-
     root = absolute(directory)
-    path, lock = os.path.join(root, "journal.db"), os.path.join(root, "lock")
+    lock = os.path.join(root, "lock")
+    with reading(root) as database:
+        was_held = is_held(lock)
+        found = _read(database, os.path.join(root, "journal.db"))
+        # asked twice: an engine that ends or begins meanwhile must not be called dead
+        running = not found.ended and (was_held or is_held(lock))
+    return msgspec.structs.replace(found, running=running)
+
+
+@contextmanager
+def reading(directory: str | os.PathLike[str]) -> Iterator["sqlite3.Connection"]:
+    """Give the journal in `directory` as of one moment, without disturbing an engine that runs.
+
+    Raises:
+        JournalError: there is none, it is damaged, or we may not read it.
+
+    """
+    import sqlite3
+    from pathlib import Path
+
+    path = os.path.join(absolute(directory), "journal.db")
     try:
         if not os.path.lexists(path):
             raise _none(path)
         check_file(path)
-        was_held = is_held(lock)
-        found = _look(path)
-        # asked twice: an engine that ends or begins meanwhile must not be called dead
-        running = not found.ended and (was_held or is_held(lock))
-        return msgspec.structs.replace(found, running=running)
+        with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("BEGIN")
+            check(database, path)
+            yield database
     except (sqlite3.Error, OSError, ValueError) as error:
         raise problem(path, error) from error
-
-
-def _look(path: str) -> Status:
-    import sqlite3
-    from pathlib import Path
-
-    database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)
-    try:
-        database.execute("BEGIN")  # all of it as of one moment
-        check(database, path)
-        return _read(database, path)
-    finally:
-        database.close()
 
 
 def _read(database: "sqlite3.Connection", path: str) -> Status:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import sqlite3
 
     from setpoint.journal.tally import Tally
+    from setpoint.journal.trace import Trace
 
 Done = Future[None] | asyncio.Future[None]  # of a thread that blocks, or of an event loop
 
-LATE = 0.5  # seconds that an outcome may wait for others
+LATE = 0.5  # seconds that an outcome, or an entry of the trace, may wait for others
 RETRY = (
     1.0  # seconds until what could not be written is tried again, unless something new comes first
 )
@@ -39,7 +40,7 @@ class Write(NamedTuple):
 
 
 AT_ONCE = 1000  # outcomes in one transaction: an intent behind them waits for 3 ms, not for 300
-LOOK = Write("look")  # writes nothing: says that the tally has something
+LOOK = Write("look")  # writes nothing: says that the tally or the trace has something
 
 
 class Writer:
@@ -51,6 +52,7 @@ class Writer:
         database: the connection; closed with the writer.
         path: the file, for messages.
         tally: outcomes, written late.
+        trace: what happened, written late, or with something else that nobody waits for; dropped if that fails.
         steps: called in this thread before and after each step of each write.
         failed: called in this thread when writing begins to fail, with the reason.
 
@@ -61,10 +63,12 @@ class Writer:
         database: "sqlite3.Connection",
         path: str,
         tally: "Tally",
+        trace: "Trace",
         steps: Callable[[str], None],
         failed: Callable[[str], None],
     ) -> None:
-        self._database, self._path, self._tally = database, path, tally
+        self._database, self._path = database, path
+        self._tally, self._trace = tally, trace
         self._steps, self._failed = steps, failed
         self._queue: queue.SimpleQueue[Write] = queue.SimpleQueue()
         self._closing = False
@@ -117,7 +121,9 @@ class Writer:
             words = {write.step for write in new}
             if "look" in words and self._due is None:
                 self._due = time.monotonic() + LATE
-            batch = self._held + [write for write in new if write is not LOOK] + self._late(words)
+            batch = self._held + [write for write in new if write is not LOOK]
+            rides = bool(batch) and not any(write.done for write in batch)
+            batch += self._late(words, rides)
             if batch:
                 self._write(batch)
 
@@ -138,20 +144,33 @@ class Writer:
                 found.append(self._queue.get_nowait())
         return found
 
-    def _late(self, words: set[str]) -> list[Write]:
-        """Return outcomes if it is time for some, all of them if somebody waits for them."""
+    def _late(self, words: set[str], rides: bool) -> list[Write]:
+        """Return outcomes and entries if it is time for some, all of them if somebody waits for them.
+
+        Args:
+            words: the steps of what is to be written now.
+            rides: whether entries may go along before their time.
+
+        """
         is_all = not words.isdisjoint(("flush", "close"))
+        most = None if is_all else AT_ONCE
         if not is_all and (self._due is None or self._due > time.monotonic()):
-            return []
-        taken = self._tally.take(None if is_all else AT_ONCE)
-        self._due = time.monotonic() if self._tally else None
+            return self._trace.take(most) if rides else []
+        taken = self._tally.take(most) + self._trace.take(most)
+        self._due = time.monotonic() if self._tally or self._trace else None
         return taken
 
     def _write(self, batch: list[Write]) -> None:
         try:
             self._commit(batch)
         except Exception as error:  # whatever it is: those who wait must hear of it
-            self._give_up(batch, error)
+            if self._database.in_transaction:
+                self._database.rollback()
+            needed = [write for write in batch if write.step != "trace"]
+            if len(needed) == len(batch):
+                self._give_up(batch, error)
+            elif needed:  # nobody depends on the trace, and without it there may be room
+                self._write(needed)
             return
         self._held, self._is_failing = [], False
         for write in batch:
@@ -170,8 +189,6 @@ class Writer:
 
     def _give_up(self, batch: list[Write], error: Exception) -> None:
         """Tell those who wait that `error` stands against it, and hold the rest for another try."""
-        if self._database.in_transaction:
-            self._database.rollback()
         self._held = [write for write in batch if write.done is None]
         self._due = time.monotonic() + RETRY
         _tell(batch, error := problem(self._path, error))
