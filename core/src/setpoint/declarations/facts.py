@@ -48,7 +48,7 @@ def _made(
         problems.append(source.problem(at, str(error)))
         return None
     before = len(problems)
-    values = _values(kind, declared.params, source, at, problems)
+    values = accepted(kind, declared.params, source, at, problems)
     if len(problems) > before:
         return None
     try:
@@ -59,10 +59,10 @@ def _made(
         return None
 
 
-def _values(
+def accepted(
     kind: type[Fact], given: Mapping[str, Any], source: Source, at: int, problems: list[Problem]
 ) -> dict[str, Any]:
-    """Return what of `given` the fact takes."""
+    """Return what of `given` the fact takes; adds what is wrong to `problems`."""
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for name, value in given.items():

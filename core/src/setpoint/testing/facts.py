@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from setpoint.cli.doc import structs_in
+from setpoint.declarations.params import convert
 from setpoint.resource import Fact
 from setpoint.testing.documented import faults_of_params, faults_of_value, fields
 from setpoint.testing.held import held, in_words, more_than, own_threads
+from setpoint.values import reveal
 
 MISSING = object()
 
@@ -123,8 +125,8 @@ class FactSuite:
     async def _fits(self, fact: Any, values: AsyncIterator[Any]) -> None:
         """Take the next value, which must be a `fact.Value`, strictly."""
         value = await self._next(values, "no value came")
-        plain = msgspec.to_builtins(value)
-        assert msgspec.convert(plain, fact.Value, strict=True) == value, f"{value!r} is no Value"
+        plain = msgspec.to_builtins(value, enc_hook=reveal)
+        assert convert(plain, fact.Value) == value, f"{value!r} is no Value"
 
     async def _moved(self, fact: Any, *followers: AsyncIterator[Any], begun: bool = False) -> None:
         """Change the value, and see that each of `followers` is told a new one."""
