@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from setpoint.engine.events import Changed, Converged, Warned
+from setpoint.engine.events import Changed, Converged, Refreshed, Warned
 from setpoint_file import File
 from setpoint_noop import Noop
 
@@ -147,6 +147,33 @@ async def test_it_may_return_to_the_graph(engine, declare, tmp_path):
         kept.engine.mark()
         await kept.told(Converged)
         assert (tmp_path / "file").read_text() == "ours"
+
+
+async def test_what_leaves_before_it_has_run_is_put_back_after_it_has(engine, declare, tmp_path):
+    (tmp_path / "file").write_text("theirs")
+
+    def graph(*more, edges=""):
+        return engine.graph(Noop("told"), declare("other"), *more, edges=edges)
+
+    async with engine.keeping(Noop("told"), declare("other")) as kept:
+        kept.engine.swap(graph(declare(), edges=f"file {tmp_path}/file ~> noop told"))
+        kept.engine.swap(graph())
+        await kept.told(Refreshed, "noop told")
+        assert (tmp_path / "file").read_text() == "ours"
+        await kept.told(Changed, f"reverse file {tmp_path}/file")
+    assert (tmp_path / "file").read_text() == "theirs"
+
+
+async def test_edges_that_were_turned_round_meanwhile_close_no_circle(engine, declare, tmp_path):
+    one, other = declare("one"), declare("other")
+    async with engine.keeping(one, other, edges=f"{one.id} -> {other.id}") as kept:
+        changed = declare("one", content="new")
+        kept.engine.swap(engine.graph(changed, declare("other"), edges=f"{other.id} -> {one.id}"))
+        await kept.told(Changed)
+        await kept.told(Converged)
+        kept.engine.swap(engine.graph(Noop("other")))
+        await kept.told(Converged)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_changed_declaration_that_leaves_is_known_to_be_ours(engine, declare, tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Iterable, Mapping
+from copy import copy
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
@@ -92,6 +93,13 @@ class Graph:
         self.left_out: set[str] = set()
         self.tainted: dict[str, frozenset[str]] = {}
         self.secrets = Secrets()
+
+    def copy(self) -> "Graph":
+        """Return a graph of the same resources and edges, to which others can be added."""
+        other = copy(self)
+        other.resources, other.edges = dict(self.resources), dict(self.edges)
+        other.receives, other.warnings = dict(self.receives), list(self.warnings)
+        return other
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.

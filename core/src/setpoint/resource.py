@@ -36,6 +36,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     autoedge: take part in automatic edges.
     autogroup: where a kind does the work of several resources in one go, take part in that.
     reverse: put back what was there before, when it is declared no more.
+    realize: apply it at least once before it leaves, even if it is declared no more by then.
     """
 
     noop: bool = False
@@ -51,6 +52,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     autoedge: bool = True
     autogroup: bool = True
     reverse: bool = False
+    realize: bool = True
 
 
 DEFAULT = Meta()

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from setpoint.declarations.params import convert
-from setpoint.graph import Edge, Graph
+from setpoint.graph import CycleError, Edge, Graph, order
 from setpoint.hookspecs import hookimpl
-from setpoint.resource import Resource, call, params
+from setpoint.resource import Meta, Resource, call, params
 from setpoint.values import Change, Secret
 
 if TYPE_CHECKING:
@@ -155,12 +155,17 @@ class Reversals:
         """
         self.scope = graph.scope
         records = {record.id: record for record in self._records(graph)}
-        made = {id_: self._made(graph, record, live.get(id_)) for id_, record in records.items()}
-        graph.add(*filter(None, made.values()))
-        for id_, reversal in made.items():
-            for before in records[id_].after:
-                if reversal is not None and (first := made.get(before)) is not None:
-                    graph.connect(Edge(reversal.id, first.id, None, "reverse"))
+        found = {id_: self._found(graph, record, live) for id_, record in records.items()}
+        made = {id_: reversal for id_, reversal in found.items() if reversal is not None}
+        graph.add(*(one for one in made.values() if one.id not in graph.resources))
+        edges = [
+            Edge(reversal.id, made[first].id, None, "reverse")
+            for id_, reversal in made.items()
+            for first in records[id_].after
+            if first in made
+        ]
+        for edge in _without_circles([one.id for one in made.values()], edges):
+            graph.connect(edge)
 
     def _records(self, graph: Graph) -> Iterator[Record]:
         """Yield those of this scope that are to be put back."""
@@ -173,15 +178,23 @@ class Reversals:
             if record.graph == self.scope and not graph.may_have(record.id):
                 yield record
 
-    def _made(self, graph: Graph, record: Record, live: Resource | None) -> Reversal | None:
-        """Return the resource that does what `record` is for; None if that cannot be made."""
+    def _found(self, graph: Graph, record: Record, live: Mapping[str, Resource]) -> Resource | None:
+        """Return the resource that does what `record` is for; None if it cannot be made."""
+        id_ = f"{Reversal.kind} {record.id}"
+        if id_ in graph.resources:  # it runs, and has to finish
+            return graph.resources[id_]
+        before = live.get(id_)
+        known = before.declared if isinstance(before, Reversal) else live.get(record.id)
+        return self._made(graph, record, known)
+
+    def _made(self, graph: Graph, record: Record, known: Resource | None) -> Reversal | None:
         try:
-            declared = live or self._resource(record, record.declared)
+            declared = known or self._resource(record, record.declared)
             prior = None if record.prior is None else self._resource(record, record.prior)
         except Exception as error:  # the plugin is gone, or another version of it
             graph.warn(record.id, f"cannot be put back, {error}")
             return None
-        return Reversal(record.id, declared=declared, prior=prior)
+        return Reversal(record.id, meta=Meta(realize=False), declared=declared, prior=prior)
 
     def _resource(self, record: Record, values: dict[str, Any]) -> Resource:
         kind = self._plugins.kind(record.kind)
@@ -196,6 +209,17 @@ def forget(host: "Host", resource: Resource) -> None:
         path = os.path.join(directory, name)
         if os.path.lexists(path):
             host.files.remove(path, recursive=True)
+
+
+def _without_circles(ids: list[str], edges: list[Edge]) -> list[Edge]:
+    """Return `edges` without those that close a circle: they may be of different graphs."""
+    while True:
+        try:
+            order(ids, edges)
+        except CycleError as error:
+            edges = [edge for edge in edges if edge != error.edges[0]]
+        else:
+            return edges
 
 
 def _plain(resource: Resource, without: Any = ()) -> dict[str, Any]:

@@ -57,7 +57,7 @@ async def test_what_is_new_and_requires_what_failed_before_is_blocked(lab, speed
 
 async def test_a_semaphore_is_not_lost_by_who_leaves_its_queue(lab):
     lab.slow.gate["a"] = gate = asyncio.Event()
-    one = Meta(sema=("one",))
+    one = Meta(sema=("one",), realize=False)
     a, b, c = (lab.slow(name, value=1, meta=one) for name in "abc")
     engine = lab.engine(lab.graph(a, b, c), converged_timeout=0)
     task = asyncio.ensure_future(engine.run())

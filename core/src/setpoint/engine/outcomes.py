@@ -142,6 +142,10 @@ class Outcomes:
         for known in (self.failed, self.told_blocked, self._tries, self._refused):
             known.pop(v, None)
 
+    def has_failed(self, v: int) -> bool:
+        """Whether `v` has failed, be it that it was or will be tried again."""
+        return v in self.failed or v in self._tries
+
     def explain(self, v: int, error: BaseException) -> str:
         """Return why `v` failed, in one line if a person caused it, with the culprit if a plugin did."""
         parts = self._parts

@@ -10,12 +10,13 @@ from setpoint.engine.batches import Batches
 from setpoint.engine.events import Converged, Swapped, Warned
 from setpoint.engine.general import General
 from setpoint.engine.host import EngineHost
+from setpoint.engine.leaving import Leaving
 from setpoint.engine.modes import Modes
 from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.engine.quick import Quick
 from setpoint.engine.states import BATCH, CLEAN, NAMES
-from setpoint.engine.swapping import Swapping
+from setpoint.engine.swapping import Difference, Swapping
 from setpoint.engine.watchdog import Watchdog
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
@@ -62,6 +63,8 @@ class Run:
         host.serve(self._general)
         self._swapping = Swapping(parts, self._modes, self._watches, host)
         self._watchdog = Watchdog(parts, self._modes)
+        self._leaving = Leaving(parts, self._outcomes)
+        self._wanted = Graph()
         self._told = -1.0
         self._waiting = False
         parts.stop = self.stop
@@ -88,6 +91,8 @@ class Run:
         scheduler.handed_over = self._handed_over
         scheduler.dispose = self._dispose
         scheduler.idle = self._idle
+        scheduler.look_at_leaving = self._leaving.look
+        self._leaving.part = lambda: self._take(self._wanted)
         self._parts.host.watcher.after.append(self._after_events)
 
     def begin(self, graph: Graph) -> None:
@@ -97,21 +102,31 @@ class Run:
             parts.journal.adopt(graph.scope, graph.may_have)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
-        self._extend(graph)
-        self._swapping.swap(graph)
+        self._replace(graph)
         parts.scheduler.kick()
         self._watchdog.look()
 
     def swap(self, graph: Graph, because: Mapping[str, str]) -> Swapped:
         """Replace the graph; see `Engine.swap`."""
         self._parts.because = because
-        self._extend(graph)
-        found = self._swapping.swap(graph)
+        return self._take(graph)
+
+    def _take(self, graph: Graph) -> Swapped:
+        found = self._replace(graph)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
         self._parts.last_change = self._parts.now()
         self._parts.emit(event)
         self._parts.scheduler.kick()
         return event
+
+    def _replace(self, wanted: Graph) -> Difference:
+        """Run what is `wanted` from now on, what must not leave yet, and what puts back all else."""
+        graph = wanted.copy()
+        leaving = self._leaving.stay(graph, self._swapping.graph)
+        self._extend(graph)
+        found = self._swapping.swap(graph)
+        self._parts.scheduler.leaving, self._wanted = leaving, wanted
+        return found
 
     def _extend(self, graph: Graph) -> None:
         """Add to `graph` what puts back what it declares no more, and tell what cannot be put back."""
@@ -209,8 +224,7 @@ class Run:
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
         self._modes.leave_queue(v)
-        self._swapping.left(v, key)
-        if parts.journal is not None:
+        if parts.journal is not None and not self._swapping.may_have(key):
             parts.journal.forget([key])
         parts.vertices.release(v)
 

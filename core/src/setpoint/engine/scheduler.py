@@ -86,7 +86,9 @@ class Scheduler(Standing):
                 self.kick()
                 break
         self.handed_over()
-        if not self.active:
+        if self.leaving:
+            self.look_at_leaving()
+        elif not self.active:
             self.idle()
 
     def _sprint(self) -> None:

@@ -12,7 +12,7 @@ from heapq import heapify, heappush
 from typing import Any
 
 from setpoint.engine.runners import FREE, Runners
-from setpoint.engine.states import BLOCKED, CLEAN, DIRTY, FAILED, GONE, RERUN, RUN, WAIT
+from setpoint.engine.states import BLOCKED, CLEAN, DIRTY, FAILED, RERUN, RUN, WAIT
 from setpoint.engine.vertices import Vertices
 
 
@@ -23,7 +23,8 @@ class Standing:
     raised: takes what a quick check raised.
     hand_over: takes a vertex that is BATCH or GENERAL.
     handed_over: called when the drain has nothing left to hand over.
-    dispose: told of each vertex that left the graph, once nothing of it runs any more.
+    dispose: told of each vertex that left the graph.
+    look_at_leaving: called after each drain while something is `leaving`.
     blocked: told of each vertex that is blocked, and by which.
     put_aside: told of each vertex that could run but for something above it that is not settled.
     recovered: told of each vertex that settled after it had failed or been blocked.
@@ -35,6 +36,7 @@ class Standing:
     hand_over: Callable[[int], None]
     handed_over: Callable[[], None]
     dispose: Callable[[int], None]
+    look_at_leaving: Callable[[], None]
     blocked: Callable[[int, int], None]
     put_aside: Callable[[int], None]
     recovered: Callable[[int], None]
@@ -51,7 +53,7 @@ class Standing:
         self.bad: set[int] = set()  # FAILED and BLOCKED
         self.blocked_by: dict[int, int] = {}
         self.excused: set[tuple[int, int]] = set()  # (failed, listener) that need not wait for it
-        self.leaving: set[int] = set()
+        self.leaving: set[int] = set()  # declared no more, but not finished with
         self.stopped = False
         self._recovering: set[int] = set()  # were bad; what they blocked is freed when they settle
         self._loop = loop
@@ -66,9 +68,6 @@ class Standing:
     def settle(self, v: int) -> None:
         """Note that `v` is as declared."""
         self._finished(v)
-        if v in self.leaving:
-            self._leave(v)
-            return
         self._close(v)
         self._go_on()
 
@@ -76,9 +75,6 @@ class Standing:
         """Note that `v` failed for good, and block what requires it, all but `excused`."""
         t = self.vertices
         self._finished(v)
-        if v in self.leaving:
-            self._leave(v)
-            return
         again = t.state[v] == RERUN
         t.state[v] = FAILED
         self.active -= 1
@@ -96,9 +92,6 @@ class Standing:
     def block(self, v: int, by: int) -> None:
         """Note that running `v` cannot go on because of `by`, which may be itself (no value)."""
         self._finished(v)
-        if v in self.leaving:
-            self._leave(v)
-            return
         self._set_blocked(v, by)
         self._block_successors(v)
         self._go_on()
@@ -106,9 +99,6 @@ class Standing:
     def wait(self, v: int) -> None:
         """Note that running or dirty `v` wants to run later; `wake` ends that."""
         self._finished(v)
-        if v in self.leaving:
-            self._leave(v)
-            return
         self.vertices.state[v] = WAIT
         self.runners.add(v)
         self._go_on()
@@ -117,21 +107,20 @@ class Standing:
         """Let waiting `v` run."""
         if self.vertices.state[v] == WAIT:
             self._finished(v)
-            if v in self.leaving:
-                self._leave(v)
-                return
             self.vertices.state[v] = DIRTY
             self._push(v)
             self.kick()
 
     def leave(self, v: int) -> None:
-        """Let `v` go, which left the graph: at once, or when what it does is finished."""
-        state = self.vertices.state[v]
-        if state in (RUN, RERUN):
-            self.leaving.add(v)
-            return
+        """Let `v` go, which left the graph and does not run."""
         self._finished(v)
-        self._leave(v)
+        self.bad.discard(v)
+        self._recovering.discard(v)
+        self.blocked_by.pop(v, None)
+        if self.vertices.state[v] not in (CLEAN, FAILED, BLOCKED):
+            self.active -= 1
+        self.dispose(v)
+        self._go_on()
 
     # -- another graph
 
@@ -221,20 +210,10 @@ class Standing:
         if self.stopped:
             if not self.flying:
                 self.idle()
-        elif self.ready or self.heap:
+        elif self.ready or self.heap or self.leaving:
             self.kick()
         elif not self.active:
             self.idle()
-
-    def _leave(self, v: int) -> None:
-        self.leaving.discard(v)
-        self.bad.discard(v)
-        self._recovering.discard(v)
-        self.blocked_by.pop(v, None)
-        if self.vertices.state[v] not in (CLEAN, FAILED, BLOCKED, GONE):
-            self.active -= 1
-        self.dispose(v)
-        self._go_on()
 
     # -- failed and blocked
 

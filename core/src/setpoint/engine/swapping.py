@@ -1,8 +1,8 @@
 """Putting another graph in the place of the one that runs, without disturbing what is the same in both.
 
 The difference is by identity, kind and name: what is equal goes on untouched, with its watch and what it remembers;
-changed params are set in place, or right after the run that is under way; what is new begins; what is gone leaves when
-what it does is finished, dependents first.
+changed params are set in place, or right after the run that is under way; what is new begins; what is gone leaves,
+dependents first. What must not leave yet is still in the graph (see `leaving`).
 """
 
 import gc
@@ -37,16 +37,19 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Swapping:
-    """Swaps graphs, one at a time."""
+    """Swaps graphs, one at a time.
+
+    graph: the one that runs, as it was declared.
+    """
 
     def __init__(self, parts: Parts, modes: Modes, watches: Watches, host: EngineHost) -> None:
         self._parts, self._modes, self._watches, self._host = parts, modes, watches, host
-        self._graph = Graph()
+        self.graph = Graph()
 
     @property
     def name(self) -> str:
         """The name of the graph that runs."""
-        return self._graph.name
+        return self.graph.name
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -56,7 +59,7 @@ class Swapping:
 
     def may_have(self, id_: str) -> bool:
         """Whether the graph that runs has `id_`, leaves it out, or may have it once more facts are known."""
-        return self._graph.may_have(id_)
+        return self.graph.may_have(id_)
 
     def swap(self, graph: Graph) -> Difference:
         """Run `graph` from now on.
@@ -71,11 +74,11 @@ class Swapping:
         found = self._difference(graph)
         with _without_collector(len(found.added)):
             self._apply(graph, found, graph.order() if found.shape else {})
-        self._graph = graph
+        self.graph = graph
         return found
 
     def _difference(self, new: Graph) -> Difference:
-        old = self._graph
+        old = self.graph
         self._keep_received(new)
         names, before = new.resources, old.resources
         if list(names) == list(before):
@@ -93,7 +96,7 @@ class Swapping:
 
     def _rewired(self, new: Graph) -> set[str]:
         """Return the ids in `new` that receive from elsewhere than before, or no more."""
-        before, after = self._graph.receives, new.receives
+        before, after = self.graph.receives, new.receives
         if before == after:
             return set()
         either = before.keys() | after.keys()
@@ -103,11 +106,11 @@ class Swapping:
         """Let receivers of the same values begin with what they have received."""
         index = self._parts.vertices.index
         for key, wanted in new.receives.items():
-            if self._graph.receives.get(key) == wanted and key in index:
+            if self.graph.receives.get(key) == wanted and key in index:
                 live = self._parts.vertices.resource[index[key]]
                 for param in wanted:
                     setattr(new.resources[key], param, getattr(live, param))
-                    setattr(self._graph.resources[key], param, getattr(live, param))
+                    setattr(self.graph.resources[key], param, getattr(live, param))
 
     def _apply(self, graph: Graph, found: Difference, ranks: Mapping[str, int]) -> None:
         vertices = self._parts.vertices

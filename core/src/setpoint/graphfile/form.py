@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEYS = ("graph", "vars", "facts", "defaults", "resources", "edges")
 LATER = frozenset(["include", "inputs", "secrets", "hosts", "collect", "publish"])
 CONDITIONS = frozenset({"when", "for_each"})
-LATER_META = frozenset(["export", "realize", "hidden"])
+LATER_META = frozenset(["export", "hidden"])
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _NO_PARAMS = frozenset({"meta", *WORDS, *CONDITIONS})
