@@ -389,8 +389,8 @@ def test_a_plan_is_shown() -> None:
             no
         ! exec g
             bad
-        refreshed because of that, in this order:
-            svc s, because of file a, file b
+        refreshed, in this order:
+            svc s, because file a and file b change
 
         1 to add, 2 to change, 1 to drop, 4,996 unchanged, 1 left as they are (noop), 2 cannot be checked""")
     )

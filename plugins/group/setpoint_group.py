@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from setpoint import Change, Refused, Resource, Values, hookimpl
-from setpoint.accounts import Accounts, News, Tables, Tools, Trace, check_name
+from setpoint.accounts import ACCOUNTS, Accounts, News, Tables, Tools, Trace, check_name
 from setpoint.accounts import Group as Entry
 from setpoint.accounts.tools import refuse_others
 from setpoint.errors import suggest
@@ -65,6 +65,21 @@ class Group(Resource):
         if self.state == "exists" and isinstance(self.members, tuple):
             for name in self.members:
                 yield Need("user", name, "its member")
+
+    def touches(self) -> Iterator[Thing]:
+        """Tell of what changes with it: its members, and all accounts if nobody says whose they are."""
+        yield from self.provides()
+        if self.state == "absent" or self.membership == "exact":
+            yield ACCOUNTS
+        for name in self.members if isinstance(self.members, tuple) else ():
+            yield Thing("user", name)
+
+    def reads(self) -> Iterator[Thing]:
+        """Tell of what its check looks at: itself, its members, and who takes accounts away."""
+        yield from self.provides()
+        yield ACCOUNTS
+        for name in self.members if isinstance(self.members, tuple) else ():
+            yield Thing("user", name)
 
     @hookimpl
     def watch(self) -> Subscription:

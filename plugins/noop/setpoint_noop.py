@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from setpoint import Change, Resource, hookimpl
+from setpoint import Change, Resource, Thing, hookimpl
 
 
 class Noop(Resource):
@@ -18,6 +18,10 @@ class Noop(Resource):
     quick: ClassVar[bool] = True
 
     comment: str = ""
+
+    def reads(self) -> tuple[Thing, ...]:
+        """Look at nothing."""
+        return ()
 
     def check(self) -> list[Change]:
         """Find nothing, ever."""

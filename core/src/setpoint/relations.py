@@ -7,12 +7,18 @@ class Thing(NamedTuple):
     """Something that a resource provides.
 
     what: which sort: "path" (exactly this file), "directory" (things can be made below it), "user", "group", "unit"
-        (of systemd, its full name), "package", or a kind of a plugin's own.
+        (of systemd, its full name), "package", or a kind of a plugin's own. For what a resource touches and reads also
+        "below": a path and all that is below it.
     name: its name; a path is absolute and has no slash at its end.
     """
 
     what: str
     name: str
+
+
+ANYTHING = Thing(
+    "anything", ""
+)  # what a resource may touch or read of which nobody knows what it does
 
 
 class Need(NamedTuple):

@@ -177,6 +177,21 @@ class Resource(msgspec.Struct, metaclass=_Declarative, kw_only=False):
         """Return what this one waits for, told by its params alone."""
         return ()
 
+    def touches(self) -> Iterable[Thing]:
+        """Return what its apply and refresh may change, told by its params alone; `ANYTHING` if nobody knows.
+
+        A plan says of what comes after it and `reads` one of these that it may be found otherwise in the run.
+        """
+        return self.provides()
+
+    def reads(self) -> Iterable[Thing]:
+        """Return what its check looks at, told by its params alone; nothing if it finds the same whatever happens.
+
+        If nothing else is said: what it provides, and what it needs but for the directories that things are made in.
+        """
+        needed = (Thing(n.what, n.name) for n in self.needs() if not (n.nearest or n.after))
+        return (*self.provides(), *needed, Thing(self.kind, self.name))
+
     def reversed(self) -> Any:
         """Return the resource whose apply brings back what the machine has now; asked before the first change.
 

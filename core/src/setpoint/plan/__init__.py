@@ -2,19 +2,35 @@
 
 `checking` looks at every resource, in dependency order, those that do not wait for each other at the same time. What a
 sender that is as declared would send is received; a value that only the run itself makes is "known while running".
-`plan` predicts from that which notifications would follow along the edges.
+`following` predicts from that, and from what a former run `left`, what else would happen along the edges. `model` is
+what comes of it.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from copy import copy
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from setpoint.engine.redaction import Redaction
-from setpoint.graph import Edge, Graph
+from setpoint.graph import Graph
 from setpoint.plan.checking import Checking
-from setpoint.resource import has_refresh
+from setpoint.plan.following import Following
+from setpoint.plan.left import left_to
+from setpoint.plan.model import (
+    Action,
+    Blocked,
+    Doubt,
+    Plan,
+    Reason,
+    Refresh,
+    Step,
+    Trouble,
+    Waiting,
+)
+from setpoint.plan.reasons import reasons
 from setpoint.reversals import Reversals
 from setpoint.values import Change
 
@@ -22,139 +38,122 @@ if TYPE_CHECKING:
     from setpoint.host import Host
     from setpoint.plugins import Plugins
 
-Action = Literal["add", "change", "drop"]
+__all__ = [
+    "Action",
+    "Blocked",
+    "Doubt",
+    "Plan",
+    "Reason",
+    "Refresh",
+    "Step",
+    "Trouble",
+    "Waiting",
+    "plan",
+]
 
 NOTHING = (None, "absent")  # what a Change has on the side where there is nothing
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One resource that is not as declared.
-
-    action: "add" and "drop" if there is nothing before or after; else "change".
-    changes: what would change, secrets hidden.
-    pending: param to where its value comes from, for values that are known only while running.
-    noop: its meta says noop, so that a run would leave it as it is.
-    """
-
-    id: str
-    action: Action
-    changes: tuple[Change, ...] = ()
-    pending: Mapping[str, str] = {}
-    noop: bool = False
-
-
-class Refresh(msgspec.Struct, frozen=True):
-    """One resource that would be refreshed, because `by` would change something or be refreshed."""
-
-    id: str
-    by: tuple[str, ...]
-
-
-class Trouble(msgspec.Struct, frozen=True):
-    """One resource that cannot be checked.
-
-    error: why, and what to do; only why if it may go well all the same.
-    after: what it requires and would change first, so that it may go well then; empty if nothing.
-    """
-
-    id: str
-    error: str
-    after: str = ""
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a run would do, each part in the order of the run.
-
-    unchanged: how many resources are as declared.
-    waiting: the ids of those that wait for facts, or for something that does.
-    """
-
-    steps: tuple[Step, ...]
-    refreshes: tuple[Refresh, ...]
-    troubles: tuple[Trouble, ...]
-    unchanged: int
-    waiting: tuple[str, ...] = ()
-
-    def count(self, action: Action) -> int:
-        """Return how many resources a run would treat with `action`."""
-        return sum(step.action == action and not step.noop for step in self.steps)
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether a run would change something, or may."""
-        return any(not step.noop for step in self.steps) or any(t.after for t in self.troubles)
-
-    @property
-    def failed(self) -> bool:
-        """Whether something cannot be checked, and nothing that would change explains it."""
-        return any(not trouble.after for trouble in self.troubles)
+Because = Callable[[str], Mapping[str, tuple[Any, Any]]]
 
 
 async def plan(
-    graph: Graph, *, plugins: "Plugins", host: "Host", redaction: Redaction | None = None
+    graph: Graph,
+    *,
+    plugins: "Plugins",
+    host: "Host",
+    redaction: Redaction | None = None,
+    because: Because | None = None,
+    key: bytes = b"",
 ) -> Plan:
-    """Return what a run of `graph` would change; its resources belong to the plan from now on.
+    """Return what a run of `graph` would change; the graph, which may be running, stays as it is.
 
-    `redaction` gets to know the secrets that it comes across.
+    Args:
+        graph: what is declared.
+        plugins: where its kinds come from.
+        host: this machine, and the state directory of the run.
+        redaction: gets to know the secrets that are come across.
+        because: returns for an id what its declaration follows from: path to the value before and now.
+        key: for `Step.mark`; empty: none.
 
     Raises:
         CycleError: the edges of the graph close a circle.
+        JournalError: what a former run left cannot be read.
 
     """
+    graph = _own(graph)
+    left = await asyncio.to_thread(left_to, graph, host.root)
     Reversals(host, plugins).extend(graph, {})
     ranks = graph.order()
-    checking = Checking(graph, plugins, host, redaction or Redaction())
+    checking = Checking(graph, plugins, host, redaction or Redaction(), key)
     for _, level in groupby(sorted(ranks, key=ranks.__getitem__), ranks.__getitem__):
         await checking.look_at(list(level))
-    after, refreshes = _follow(graph, checking.differing)
-    steps = [_step(graph, checking, id_) for id_ in ranks if id_ in checking.differing]
-    troubles = [
-        _trouble(checking, id_, after.get(id_, "")) for id_ in ranks if id_ in checking.errors
-    ]
-    unchanged = len(ranks) - len(steps) - len(troubles)
-    return Plan(
-        tuple(steps), tuple(refreshes), tuple(troubles), unchanged, tuple(sorted(graph.held))
-    )
+    following = Following(graph, ranks, checking, left)
+    return _Writer(graph, checking, following, because or (lambda _: {})).plan(ranks)
 
 
-def _step(graph: Graph, checking: Checking, id_: str) -> Step:
-    changes = checking.found.get(id_, ())
-    noop = graph.resources[id_].meta.noop
-    return Step(id_, _action(changes), changes, checking.pending.get(id_, {}), noop)
+def _own(graph: Graph) -> Graph:
+    """Return a graph like `graph` with resources of its own."""
+    own = copy(graph)
+    own.resources = {id_: msgspec.structs.replace(r) for id_, r in graph.resources.items()}
+    own.edges, own.warnings = dict(graph.edges), list(graph.warnings)
+    return own
 
 
-def _trouble(checking: Checking, id_: str, after: str) -> Trouble:
-    error = checking.errors[id_]
-    return Trouble(id_, checking.bare.get(id_, error) if after else error, after)
+class _Writer:
+    """Writes down what was found."""
+
+    def __init__(
+        self, graph: Graph, checking: Checking, following: Following, because: Because
+    ) -> None:
+        self._graph, self._checking, self._following = graph, checking, following
+        self._because = because
+
+    def plan(self, ranks: Mapping[str, int]) -> Plan:
+        """Return it as a plan."""
+        checking, following = self._checking, self._following
+        blocked = {one.id for one in following.blocked}
+        ids = [id_ for id_ in ranks if id_ not in blocked]
+        steps = [self._step(id_) for id_ in ids if id_ in checking.differing]
+        troubles = [self._trouble(id_) for id_ in ids if id_ in checking.errors]
+        unchanged = len(ids) - len(steps) - len(troubles) - len(following.doubts)
+        return Plan(
+            steps=tuple(steps),
+            refreshes=tuple(following.refreshes),
+            troubles=tuple(troubles),
+            unchanged=unchanged,
+            waiting=tuple(self._waiting(id_) for id_ in sorted(self._graph.held)),
+            doubts=tuple(following.doubts),
+            blocked=tuple(following.blocked),
+        )
+
+    def _step(self, id_: str) -> Step:
+        checking = self._checking
+        changes = checking.found.get(id_, ())
+        return Step(
+            id_,
+            _action(changes),
+            changes,
+            pending=checking.pending.get(id_, {}),
+            noop=self._graph.resources[id_].meta.noop,
+            after=self._following.after.get(id_, ""),
+            because=self._reasons(id_),
+            mark=checking.marks.get(id_, ""),
+        )
+
+    def _trouble(self, id_: str) -> Trouble:
+        error, after = self._checking.errors[id_], self._following.after.get(id_, "")
+        error = self._checking.bare.get(id_, error) if after else error
+        return Trouble(id_, error, after, self._reasons(id_))
+
+    def _waiting(self, id_: str) -> Waiting:
+        return Waiting(
+            id_, tuple(reason.path for reason in self._reasons(id_) if reason.now is None)
+        )
+
+    def _reasons(self, id_: str) -> tuple[Reason, ...]:
+        return reasons(self._because(id_.removeprefix("reverse ")), self._checking.redaction)
 
 
 def _action(changes: tuple[Change, ...]) -> Action:
     if changes and all(change.before in NOTHING for change in changes):
         return "add"
     return "drop" if changes and all(change.after in NOTHING for change in changes) else "change"
-
-
-def _follow(graph: Graph, differing: set[str]) -> tuple[dict[str, str], list[Refresh]]:
-    """Return who would be refreshed, in order, if those in `differing` change.
-
-    Returns:
-        For each resource with something that changes before it the nearest of that; the refreshes.
-
-    """
-    moving = {id_ for id_ in differing if not graph.resources[id_].meta.noop}
-    before: dict[str, list[Edge]] = {}
-    for edge in graph.edges.values():
-        before.setdefault(edge.then, []).append(edge)
-    after: dict[str, str] = {}
-    refreshes: list[Refresh] = []
-    for id_ in graph.order():
-        resource = graph.resources[id_]
-        by = [e.first for e in before.get(id_, ()) if e.notify and e.first in moving]
-        if by and not resource.meta.noop:
-            moving.add(id_)
-            if has_refresh(type(resource)):
-                refreshes.append(Refresh(id_, tuple(by)))
-        for first in (edge.first for edge in before.get(id_, ())):
-            if first in moving or first in after:
-                after[id_] = first if first in moving else after[first]
-    return after, refreshes

@@ -1,6 +1,7 @@
 """Checks of all resources of a graph that change nothing, not even the state directory."""
 
 import asyncio
+import hmac
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -17,7 +18,7 @@ from setpoint.errors import Refused
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Fact, Resource, call
-from setpoint.values import Change, Ref, Secret, Secrets, Text
+from setpoint.values import Change, Ref, Secret, Secrets, reveal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,23 +71,33 @@ class Checking:
     errors: id to why it cannot be checked.
     bare: the same without what to do about it, where an error tells these apart.
     pending: id to its params that are known while running, with what sends them.
+    marks: id to a digest, keyed by `key`, of what is hidden in what was found; none without a key.
+    redaction: knows the secrets that were come across.
     """
 
-    def __init__(self, graph: Graph, plugins: "Plugins", host: Host, redaction: Redaction) -> None:
-        self._graph, self._plugins = graph, plugins
+    def __init__(
+        self,
+        graph: Graph,
+        plugins: "Plugins",
+        host: Host,
+        redaction: Redaction,
+        key: bytes = b"",
+    ) -> None:
+        self._graph, self._plugins, self._key = graph, plugins, key
         self.found: dict[str, tuple[Change, ...]] = {}
         self.errors: dict[str, str] = {}
         self.bare: dict[str, str] = {}
         self.pending: dict[str, dict[str, str]] = {}
+        self.marks: dict[str, str] = {}
         self._senders = {ref.sender for ref in _all_refs(graph)}
         self._sent: dict[Ref, Any] = {}
-        self._redaction = redaction
+        self.redaction = redaction
         self._slots = asyncio.Semaphore(AT_ONCE)
-        host = _PlanHost(host, graph, self._redaction)
+        host = _PlanHost(host, graph, self.redaction)
         redaction.adopt(graph, {})
         for resource in graph.resources.values():
             resource._host = host
-            self._redaction.declare(resource)
+            self.redaction.declare(resource)
 
     @property
     def differing(self) -> set[str]:
@@ -140,11 +151,13 @@ class Checking:
     def _note(self, resource: Resource, outcome: Outcome) -> None:
         if isinstance(outcome, BaseException):
             why = explain(outcome, type(resource), self._plugins)
-            self.errors[resource.id] = self._redaction.text(why)
+            self.errors[resource.id] = self.redaction.text(why)
             if isinstance(outcome, Refused):
-                self.bare[resource.id] = self._redaction.text(outcome.why)
+                self.bare[resource.id] = self.redaction.text(outcome.why)
         elif outcome:
-            self.found[resource.id] = self._redaction.changes(resource, outcome)
+            shown = self.found[resource.id] = self.redaction.changes(resource, outcome)
+            if self._key and shown != tuple(outcome):
+                self.marks[resource.id] = _mark(self._key, outcome)
 
     # -- values
 
@@ -153,22 +166,18 @@ class Checking:
         types = {field.name: field.type for field in msgspec.structs.fields(type(resource))}
         values: dict[str, Any] = {}
         for param, source in self._graph.receives.get(resource.id, {}).items():
-            if missing := [str(ref) for ref in _refs(source) if ref not in self._sent]:
+            if missing := [str(ref) for ref in source.refs if ref not in self._sent]:
                 self.pending.setdefault(resource.id, {})[param] = ", ".join(missing)
                 continue
-            value = self._value(source)
+            value = source.resolve(self._sent.__getitem__)
             values[param] = fitting(param, source, value, types[param])
             if isinstance(value, Secret):
-                self._redaction.taint(resource, param, value)
+                self.redaction.taint(resource, param, value)
         if resource.id in self.pending:
             return False
         if values:
             await call(resource, self._plugins.bind(resource, "recv"), values)
         return True
-
-    def _value(self, source: Ref | Text) -> Any:
-        value_of = self._sent.__getitem__
-        return source.resolve(value_of) if isinstance(source, Text) else value_of(source)
 
     async def _send(self, resource: Resource) -> None:
         """Keep what `resource`, which is as declared, sends; nothing if it cannot say now."""
@@ -180,11 +189,13 @@ class Checking:
             self._sent[Ref(resource.id, field)] = getattr(values, field)
 
 
+def _mark(key: bytes, changes: list[Change]) -> str:
+    """Return a digest of `changes` with their secrets, which nobody can guess without `key`."""
+    plain = [(c.attribute, reveal(c.before), reveal(c.after)) for c in changes]
+    return hmac.digest(key, msgspec.json.encode(plain, enc_hook=str), "sha256").hex()
+
+
 def _all_refs(graph: Graph) -> Iterator[Ref]:
     for wanted in graph.receives.values():
         for source in wanted.values():
-            yield from _refs(source)
-
-
-def _refs(source: Ref | Text) -> tuple[Ref, ...]:
-    return source.refs if isinstance(source, Text) else (source,)
+            yield from source.refs

@@ -126,6 +126,10 @@ class Archive(Resource):
         """Return the directory, or the archive."""
         return (Thing("path" if self.create else "directory", self.at),)
 
+    def touches(self) -> Iterable[Thing]:
+        """Return all that lies there."""
+        return (Thing("below", self.at),)
+
     def needs(self) -> Iterator[Need]:
         """Yield the directory it lies in, what it is made of, and its owner."""
         if self.create:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from setpoint import REWATCH, Change, Need, ParamError, Resource, Values, hookimpl
+from setpoint import REWATCH, Change, Need, ParamError, Resource, Thing, Values, hookimpl
 from setpoint.errors import suggest
 from setpoint.processes import Completed, OnLine, Options, ProcessEnded
 from setpoint.watching import Many, Subscription
@@ -32,25 +32,23 @@ ExitCode = Annotated[int, msgspec.Meta(ge=0, le=255)]
 class Exec(Resource):
     """A command that runs when it is needed.
 
-    Without a guard it runs once after each start, again when it or what it gets has become another
-    one, and again after each event of what it watches. With `onlyif`, `unless` or `creates` it runs
-    whenever all of them agree, and not otherwise. Guards are run in dry runs too, so they must
-    change nothing. A notification runs it again, if its guards agree. With `meta.poll` and without a
-    guard it runs at every poll.
+    Without a guard it runs once after each start, again when it or what it gets has become another one, and again
+    after each event of what it watches. With `onlyif`, `unless` or `creates` it runs whenever all of them agree, and
+    not otherwise. Guards are run in dry runs too, so they must change nothing. A notification runs it again, if its
+    guards agree. With `meta.poll` and without a guard it runs at every poll.
 
-    It has failed if its exit code is not in `returns`. It is stopped with all its descendants when
-    its time is over or the engine stops; those that made themselves a session of their own, as
-    daemons do, go on.
+    It has failed if its exit code is not in `returns`. It is stopped with all its descendants when its time is over
+    or the engine stops; those that made themselves a session of their own, as daemons do, go on.
 
-    Its environment has a PATH of the usual folders, what `env` says, and nothing else. Everybody can
-    see the arguments of a process: give it secrets by `stdin`, which may hold what others send.
+    Its environment has a PATH of the usual folders, what `env` says, and nothing else. Everybody can see the
+    arguments of a process: give it secrets by `stdin`, which may hold what others send.
 
     name: any; the command, if there is no `cmd`.
-    cmd: what to run. Without `shell` it is split into words as a shell does it, but nothing in it is
-        expanded; with `args` it is the program. Empty takes the name.
+    cmd: what to run. Without `shell` it is split into words as a shell does it, but nothing in it is expanded; with
+        `args` it is the program. Empty takes the name.
     args: arguments of the program, as they are. Not together with `shell`.
-    shell: run `cmd`, the guards, `donecmd` and `watchcmd` by a shell: true for /bin/sh, or another
-        one that understands -c. False runs them without.
+    shell: run `cmd`, the guards, `donecmd` and `watchcmd` by a shell: true for /bin/sh, or another one that
+        understands -c. False runs them without.
     cwd: absolute path of the folder in which they start; empty is that of the engine.
     env: their environment beside PATH, which it may replace; empty adds nothing.
     stdin: text that the command reads; empty is nothing.
@@ -59,22 +57,20 @@ class Exec(Resource):
     timeout: seconds that each of them may take, `watchcmd` excepted; 0 is no limit.
     stop_signal: what asks them to end, "SIGTERM" by default; 5 seconds later they are killed.
     returns: the exit codes that are success, each from 0 to 255; [0] by default.
-    creates: absolute path of what the command makes: if it is there, the command is not run. Empty is
-        no such guard.
+    creates: absolute path of what the command makes: if it is there, the command is not run. Empty is no such guard.
     onlyif: run only if this command exits with 0; empty is no such guard.
     unless: do not run if this command exits with 0; empty is no such guard.
-    mtimes: absolute paths that must exist: run if one was modified since the last run that
-        succeeded, whatever the guards say; and without a guard only then. Empty looks at none.
+    mtimes: absolute paths that must exist: run if one was modified since the last run that succeeded, whatever the
+        guards say; and without a guard only then. Empty looks at none.
     donecmd: what to run after a success; if it fails, the run has failed. Empty runs nothing.
-    watchcmd: a command that goes on running; each line it prints is an event. It should print one
-        when it has begun to watch. If it ends, watching has failed. Empty watches by none.
+    watchcmd: a command that goes on running; each line it prints is an event. It should print one when it has begun
+        to watch. If it ends, watching has failed. Empty watches by none.
     refresh_only: run it when it is notified and at no other time. False: also as said above.
-    watchfiles: absolute paths; a change of one is an event. `creates` and `mtimes` are watched too.
-        Empty watches no others.
+    watchfiles: absolute paths; a change of one is an event. `creates` and `mtimes` are watched too. Empty watches no
+        others.
 
-    Sends `stdout`, `stderr`, `output` (both as they came) and `code` of the last run that succeeded.
-    Of each text the first and the last 512 KiB are kept. If it has a guard they outlast a restart,
-    readable by their owner only.
+    Sends `stdout`, `stderr`, `output` (both as they came) and `code` of the last run that succeeded. Of each text the
+    first and the last 512 KiB are kept. If it has a guard they outlast a restart, readable by their owner only.
     """
 
     kind = "exec"
@@ -134,6 +130,14 @@ class Exec(Resource):
         programs = dict.fromkeys(line[0] for line in lines if line and line[0])
         files = (*self.mtimes, *self.watchfiles)
         return relations.needed(programs, files, self.cwd, self.user, self.group)
+
+    def touches(self) -> Iterable[Thing]:
+        """Return that nobody knows what a command changes."""
+        return relations.touched()
+
+    def reads(self) -> Iterable[Thing]:
+        """Return what its guards look at; without any it runs whatever is there."""
+        return relations.read(self)
 
     @hookimpl
     def watch(self) -> Subscription | AsyncIterator[None]:

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from setpoint import Need
+from setpoint import Need, Thing
 from setpoint.processes import PATH
+from setpoint.relations import ANYTHING
 
 
 def needed(
@@ -23,6 +25,21 @@ def needed(
         yield Need("user", user, "the user it runs as")
     if group and isinstance(group, str):
         yield Need("group", group, "the group it runs as")
+
+
+def touched() -> Iterable[Thing]:
+    """Return that nobody knows what a command changes."""
+    return (ANYTHING,)
+
+
+def read(command: Any) -> Iterator[Thing]:
+    """Yield what the guards of `command` look at."""
+    if command.refresh_only:
+        return
+    if command.onlyif or command.unless:
+        yield ANYTHING
+    for path in filter(None, (*command.mtimes, command.creates)):
+        yield Thing("path", os.path.normpath(path))
 
 
 def _candidates(program: str) -> list[str]:

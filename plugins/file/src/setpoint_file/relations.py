@@ -33,6 +33,28 @@ def needed(file: Any) -> Iterator[Need]:
         yield from map(_content, file.fragments)
 
 
+def touched(file: Any) -> Iterator[Thing]:
+    """Yield what changes with `file`."""
+    whole = file.recurse or file.symlink or file.force or file.state == "absent"
+    yield Thing("below" if whole else "path", file.at)
+    above = file.at.rpartition("/")[0]
+    while file.recurse and above:  # made if they are missing
+        yield Thing("path", above)
+        above = above.rpartition("/")[0]
+
+
+def read(file: Any) -> Iterator[Thing]:
+    """Yield what the check of `file` looks at."""
+    yield Thing("below" if file.recurse or file.state == "absent" else "path", file.at)
+    fragments = file.fragments if isinstance(file.fragments, tuple) else ()
+    for path in () if file.symlink else (file.source, *fragments):
+        if path and isinstance(path, str):
+            yield Thing("below" if path.endswith("/") else "path", path.rstrip("/") or "/")
+    for what, name in (("user", file.owner), ("group", file.group)):
+        if name and isinstance(name, str):
+            yield Thing(what, name)
+
+
 def _content(path: str) -> Need:
     """Return the need of what gives a content: a file, or all that is put in a directory."""
     return Need("path", path.rstrip("/") or "/", "its content comes from there")

@@ -116,6 +116,14 @@ class File(Resource):
         """Return what it waits for: the directory it lies in, owner, group, where its content is from."""
         return relations.needed(self)
 
+    def touches(self) -> Iterable[Thing]:
+        """Return what a change of it changes: with some declarations all that lies below too."""
+        return relations.touched(self)
+
+    def reads(self) -> Iterable[Thing]:
+        """Return what its check looks at: its path, and where content and owners come from."""
+        return relations.read(self)
+
     @hookimpl
     def watch(self) -> Subscription:
         """Say when it, its source or its fragments may have changed."""

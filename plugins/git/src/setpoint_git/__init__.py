@@ -122,6 +122,10 @@ class Git(Resource):
         """Return the directory."""
         return Thing("path", self.at), Thing("directory", self.at)
 
+    def touches(self) -> tuple[Thing, ...]:
+        """Return all that is checked out."""
+        return (Thing("below", self.at),)
+
     def needs(self) -> Iterator[Need]:
         """Yield what has to be there: its parent, a source that is a path, the user, the keys, git itself."""
         parent = self.at.rpartition("/")[0] or "/"

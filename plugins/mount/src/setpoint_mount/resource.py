@@ -64,6 +64,10 @@ class Mount(Resource):
         """Return a place for what lies below it; if it is to go, that it has gone."""
         return (Thing("directory" if self.state == "mounted" else "unmounted", self.name),)
 
+    def touches(self) -> Iterable[Thing]:
+        """Return all that lies there."""
+        return (Thing("below", self.name),)
+
     def needs(self) -> Iterable[Need]:
         """Return its mount point, what that lies in, and its device; to go, that all below it has gone."""
         parent = os.path.dirname(self.name)

@@ -19,6 +19,7 @@ from typing import Annotated
 
 from setpoint import REWATCH, Change, ParamError, Refused, Resource, Thing, Values, hookimpl
 from setpoint.errors import suggest
+from setpoint.relations import ANYTHING
 from setpoint.resource import Seconds
 from setpoint.watching import Subscription
 from setpoint_pkg.backend import GONE, STATES, Found, Manager, Wish, choose
@@ -119,6 +120,10 @@ class Pkg(Resource):
             return (Thing("package", self.name), *choose().brings(self.name))
         except Refused:  # on a machine that can be none of this, which its check tells
             return (Thing("package", self.name),)
+
+    def touches(self) -> Iterable[Thing]:
+        """Return that nobody knows what a package brings with it."""
+        return (ANYTHING,)
 
     def reversed(self) -> "Pkg":
         """Return the package as it is now: absent, or in this version."""

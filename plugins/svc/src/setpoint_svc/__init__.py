@@ -30,6 +30,7 @@ STARTUP = {
 }
 NO_SUCH = ("NoSuchUnit", "NoSuchUnitFile", "FileNotFound")  # what systemd answers
 WITHOUT_INSTALL = {"static", "generated", "transient"}
+UNITS = Thing("units", "")  # what all of them are to a plan: they pull and push each other
 COMMANDS = {
     "enabled": "EnableUnitFiles",
     "disabled": "DisableUnitFiles",
@@ -98,6 +99,18 @@ class Svc(Resource):
             for directory in USER if self.session else SYSTEM:
                 path = os.path.join(os.path.expanduser(directory), name)
                 yield Need("path", path, "its unit file", notify=True)
+
+    def touches(self) -> Iterable[Thing]:
+        """Return what it may change: other units, which systemd starts and stops along with it."""
+        return (*self.provides(), UNITS)
+
+    def reads(self) -> Iterable[Thing]:
+        """Return what its check looks at: systemd, and the unit file."""
+        yield UNITS
+        for need in self.needs():
+            yield Thing(need.what, need.name)
+            if need.what == "path":
+                yield Thing("below", f"{need.name}.d")
 
     @hookimpl
     def watch(self) -> Subscription:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from setpoint import Change, ParamError, Resource, Secret, Values, hookimpl
-from setpoint.accounts import Accounts, News, Tables, Trace, check_name
+from setpoint.accounts import ACCOUNTS, Accounts, News, Tables, Trace, check_name
 from setpoint.relations import Need, Thing
 from setpoint.watching import Aimed, Many, Subscription
 from setpoint_user import found, steps
@@ -130,6 +130,29 @@ class User(Resource):
             parent = self._likely_home.rpartition("/")[0] or "/"
             yield Need("directory", parent, "the directory of its home", nearest=True)
             yield Need("directory", str(self.skeleton), "what its home is made of")
+
+    def touches(self) -> Iterator[Thing]:
+        """Tell of what changes with it: its groups, its home, and all accounts if nobody says which."""
+        yield from self._accounts()
+        if self.state == "absent" or self.membership == "exact":
+            yield ACCOUNTS
+        if self.create_home or self.remove_home:
+            yield Thing("below", self._likely_home)
+
+    def reads(self) -> Iterator[Thing]:
+        """Tell of what its check looks at: itself, its groups, its home, and who takes accounts away."""
+        yield from self._accounts()
+        yield ACCOUNTS
+        if self.create_home:
+            yield Thing("path", self._likely_home)
+
+    def _accounts(self) -> Iterator[Thing]:
+        yield Thing("user", self.name)
+        for group in (self.group or self.name, *(self.groups or ())):
+            yield Thing("group", group)
+        for what, number in (("user", self.uid), ("group", self.gid)):
+            if isinstance(number, int):
+                yield Thing(what, str(number))
 
     @hookimpl
     def watch(self) -> Subscription:

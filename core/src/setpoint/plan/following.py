@@ -1,0 +1,127 @@
+"""What follows from what was found: who would be refreshed, who may change after all, whom nothing comes to.
+
+An answer is no, yes, or known while running. What changes for sure notifies for sure; what may change leaves open
+whether its listeners are refreshed. A resource whose check reads what another one before it touches (`touching`) may
+be found otherwise in the run, whatever was found now.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from setpoint.graph import Edge, Graph
+from setpoint.plan.checking import Checking
+from setpoint.plan.left import Left
+from setpoint.plan.model import Blocked, Doubt, Refresh
+from setpoint.plan.touching import Touching
+from setpoint.resource import Resource, has_refresh
+
+
+class Answer(IntEnum):
+    """Whether something would happen."""
+
+    NO = 0
+    OPEN = 1  # known while running
+    YES = 2
+
+
+class Following:
+    """Walks through a graph once, in order.
+
+    after: id to what comes before it and may have it found otherwise, or explains why it cannot be checked.
+    refreshes: who would be refreshed, or may be.
+    doubts: who is as declared now, and may change.
+    blocked: who is not come to.
+    """
+
+    def __init__(
+        self, graph: Graph, ranks: Mapping[str, int], checking: Checking, left: Left
+    ) -> None:
+        self._graph, self._checking, self._left = graph, checking, left
+        self._before: dict[str, list[Edge]] = {}
+        for edge in graph.edges.values():
+            self._before.setdefault(edge.then, []).append(edge)
+        self._touching = Touching(self._before, ranks)
+        self._news: dict[str, Answer] = {}  # what is heard of each by its listeners
+        self._failed: set[str] = set()
+        self._stuck: set[str] = set()  # blocked
+        self.after: dict[str, str] = {}
+        self.refreshes: list[Refresh] = []
+        self.doubts: list[Doubt] = []
+        self.blocked: list[Blocked] = []
+        for id_ in ranks:
+            self._visit(graph.resources[id_])
+
+    def _visit(self, resource: Resource) -> None:
+        id_ = resource.id
+        self._touching.arrive(id_)
+        if by := self._blocker(id_):
+            self._stuck.add(id_)
+            self.blocked.append(Blocked(id_, by))
+            return
+        changes = self._changes(resource)
+        if id_ in self._failed:
+            return
+        told = self._told(resource)
+        moves = Answer.NO if resource.meta.noop else max(changes, told)
+        if moves:
+            self._touching.add(resource)
+        may_owe = id_ in self._left.intents and not resource.meta.noop
+        self._news[id_] = Answer.YES if may_owe else moves
+
+    def _blocker(self, id_: str) -> str:
+        """Return what keeps a run from coming to `id_`; empty if nothing does."""
+        for edge in self._before.get(id_, ()):
+            is_excused = edge.notify == "fire" and edge.first in self._failed
+            if edge.first in self._stuck or (edge.first in self._failed and not is_excused):
+                return edge.first
+        return ""
+
+    def _changes(self, resource: Resource) -> Answer:
+        """Return whether `resource` would change something; it fails if nothing explains why it cannot be checked."""
+        id_, checking = resource.id, self._checking
+        if id_ in checking.errors:
+            self.after[id_] = self._touching.nearest(id_)
+            if not self.after[id_]:
+                self._failed.add(id_)
+            return Answer.OPEN
+        if id_ in checking.pending:
+            return Answer.OPEN
+        after = self._sender(id_) or self._touching.whom(resource)
+        if not after:
+            return Answer.YES if id_ in checking.found else Answer.NO
+        self.after[id_] = after
+        if id_ not in checking.found:
+            self.doubts.append(Doubt(id_, after))
+        return Answer.OPEN
+
+    def _sender(self, id_: str) -> str:
+        """Return one that sends a value to `id_`, and may send another one; empty if there is none."""
+        sources = self._graph.receives.get(id_, {}).values()
+        senders = (ref.sender for source in sources for ref in source.refs)
+        return next((sender for sender in senders if self._news.get(sender)), "")
+
+    def _told(self, resource: Resource) -> Answer:
+        """Return whether `resource` would be refreshed."""
+        owed = self._owed(resource.id)
+        notifying = [edge for edge in self._before.get(resource.id, ()) if edge.notify]
+        sure = [e.first for e in notifying if self._news_of(e) == Answer.YES]
+        perhaps = [e.first for e in notifying if self._news_of(e) == Answer.OPEN]
+        by = tuple(dict.fromkeys((*sure, *owed)))
+        answer = Answer.YES if by else Answer.OPEN if perhaps else Answer.NO
+        if answer and not resource.meta.noop and has_refresh(type(resource)):
+            open_ = tuple(id_ for id_ in perhaps if id_ not in by)
+            self.refreshes.append(Refresh(resource.id, by, open_, owed))
+        return answer
+
+    def _news_of(self, edge: Edge) -> Answer:
+        if edge.first in self._failed:  # it fires what it was about to change when it was killed
+            return Answer.YES if edge.first in self._left.intents else Answer.NO
+        return self._news.get(edge.first, Answer.NO)
+
+    def _owed(self, id_: str) -> dict[str, float]:
+        """Return whose notifications a former run left to `id_`, with the wall time since when."""
+        owed = dict(self._left.debts.get(id_, {}))
+        for edge in self._before.get(id_, ()):
+            if edge.notify and edge.first in self._left.intents and self._news_of(edge):
+                owed.setdefault(edge.first, 0.0)
+        return owed
