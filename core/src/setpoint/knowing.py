@@ -1,13 +1,14 @@
 """What a program knows of the machine: it follows the facts that its graph reads, and evaluates that again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 
 from setpoint.errors import Problem, SetpointError
 from setpoint.following import Facts
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
+from setpoint.resource import Fact
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
 AT_FIRST = 1.0  # seconds in which facts are to speak before a run begins that stays
@@ -21,15 +22,22 @@ class Knowing:
         host: this machine.
         warn: called with what a person should know: a fact that fails, an expression that does.
         take: called with each graph but the first.
+        evaluated: called after each evaluation, whether it made a difference or not.
+
+    live: what is evaluated now; None before the first.
 
     """
 
     def __init__(
-        self, host: Host, warn: Callable[[str], None], take: Callable[[Graph], None]
+        self,
+        host: Host,
+        warn: Callable[[str], None],
+        take: Callable[[Graph], None],
+        evaluated: Callable[[Live], None] = lambda _: None,
     ) -> None:
-        self._host, self._warn, self._take = host, warn, take
+        self._host, self._warn, self._take, self._tell = host, warn, take, evaluated
         self._facts = Facts(self._changed, self._failed)
-        self._live: Live | None = None
+        self.live: Live | None = None
         self._spoken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._evaluating: asyncio.Task[None] | None = None
@@ -46,18 +54,30 @@ class Knowing:
             GraphError: it is wrong with these facts; those of the graph before are followed then.
 
         """
-        for fact in live.facts.values():
-            fact._host = self._host
-        before = self._live.facts if self._live else {}
-        self._facts.want({**before, **live.facts})
-        graph = live.graph
-        if live.facts:
-            await self._wait(set(live.facts), patience)
-            graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
-        self._live = live
-        self._facts.want(live.facts)
+        before = dict(self.live.facts) if self.live else {}
+        graph = await self._settled(live, patience, self._facts, keep=before)
+        self.live = live
+        self._facts.want(self._read_by(live))
         self._evaluated()
         return graph
+
+    async def tried(self, live: Live, patience: float) -> Graph:
+        """Return the graph that `live` would be now; what was evaluated before still is, with its facts.
+
+        Args:
+            live: what was read of graph files.
+            patience: seconds to wait at most for facts that have not spoken yet.
+
+        Raises:
+            GraphError: it is wrong with these facts.
+
+        """
+        others = Facts(lambda _: self._spoken.set(), lambda *_: self._spoken.set())
+        known = dict(self.live.facts) if self.live else {}
+        try:
+            return await self._settled(live, patience, others, known=known)
+        finally:
+            await others.close()
 
     async def close(self) -> None:
         """Follow nothing any more."""
@@ -67,17 +87,48 @@ class Knowing:
             self._evaluating.cancel()
         await self._facts.close()
 
-    async def _wait(self, names: set[str], patience: float) -> None:
+    async def _settled(
+        self,
+        live: Live,
+        patience: float,
+        facts: Facts,
+        *,
+        known: Mapping[str, Fact] = {},
+        keep: Mapping[str, Fact] = {},
+    ) -> Graph:
+        """Evaluate `live` until it reads no other facts than before.
+
+        Args:
+            live: what was read.
+            patience: seconds to wait at most.
+            facts: follows those that it reads.
+            known: those that need not be followed there, because they are already.
+            keep: those that are followed too.
+
+        """
+        deadline = asyncio.get_running_loop().time() + patience
+        graph, new = live.graph, dict[str, Fact]()
+        seen = dict[str, Fact]()
+        while not (read := self._read_by(live)).items() <= seen.items():
+            seen |= read
+            new |= {name: fact for name, fact in read.items() if fact != known.get(name)}
+            facts.want({**keep, **new})
+            await self._wait(facts, new.keys(), deadline)
+            values = {n: v for n, v in self._facts.values.items() if n not in new}
+            graph = await asyncio.to_thread(live.evaluate, {**values, **facts.values})
+        return graph
+
+    async def _wait(self, facts: Facts, names: Set[str], deadline: float) -> None:
         """Wait until the facts `names` have spoken, or failed."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + patience
-        while not names <= self._facts.values.keys() | self._facts.problems.keys():
+        while not names <= facts.values.keys() | facts.problems.keys():
             self._spoken.clear()
             try:
                 await asyncio.wait_for(self._spoken.wait(), deadline - loop.time())
             except TimeoutError:
-                silent = sorted(names - self._facts.values.keys())
-                self._warn(f"not known yet: {', '.join(f'facts.{name}' for name in silent)}")
+                if facts is self._facts:
+                    silent = sorted(names - facts.values.keys())
+                    self._warn(f"not known yet: {', '.join(f'facts.{name}' for name in silent)}")
                 return
 
     def _changed(self, name: str) -> None:
@@ -90,7 +141,7 @@ class Knowing:
         self._warn(f"facts.{name}: {error or type(error).__name__}; {when}")
 
     def _evaluate_in(self, seconds: float) -> None:
-        if self._live is None:  # `graph` does it
+        if self.live is None:  # `graph` does it
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -104,23 +155,33 @@ class Knowing:
         self._evaluating = asyncio.create_task(self._evaluate_now())
 
     async def _evaluate_now(self) -> None:
-        live = self._live
+        live = self.live
         assert live is not None
         before = live.graph
         try:
             graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
-            if live is self._live and not graph.is_like(before):
-                self._take(graph)
         except SetpointError as error:
             self._warn(f"the graph stays as it was, with these facts it would be wrong:\n{error}")
+        else:
+            if live is self.live:
+                self._facts.want(self._read_by(live))
+                if not graph.is_like(before):
+                    self._take(graph)
         self._evaluated()
+
+    def _read_by(self, live: Live) -> dict[str, Fact]:
+        """Return the facts that the last evaluation of `live` has read, ready to be followed."""
+        for fact in live.facts.values():
+            fact._host = self._host
+        return dict(live.facts)
 
     def _evaluated(self) -> None:
         """Say once what is wrong with expressions, and evaluate them again when they want it."""
-        assert self._live is not None
-        for trouble in dict.fromkeys(self._live.troubles):
+        assert self.live is not None
+        for trouble in dict.fromkeys(self.live.troubles):
             if trouble not in self._told:
                 self._warn(str(trouble))
-        self._told = set(self._live.troubles)
-        if self._live.wake_at is not None and self._timer is None:
-            self._evaluate_in(max(0.0, self._live.wake_at - self._host.clock.monotonic()))
+        self._told = set(self.live.troubles)
+        self._tell(self.live)
+        if self.live.wake_at is not None and self._timer is None:
+            self._evaluate_in(max(0.0, self.live.wake_at - self._host.clock.monotonic()))
