@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 
 import msgspec
 
@@ -41,14 +42,18 @@ class Report:
 
     @contextmanager
     def about(self, engine: Engine) -> Iterator[None]:
-        """Say what happens in `engine`, and what is logged, inside a `with`."""
+        """Say what happens in `engine`, and what is logged, inside a `with`.
+
+        What resources print meanwhile goes to stderr if programs read the events.
+        """
         self._engine = engine
         engine.listen(self._told)
         handler = _Handler(self)
         logging.getLogger().addHandler(handler)
         self._look_later(REDRAW)
         try:
-            yield
+            with redirect_stdout(sys.stderr) if self._as_json else nullcontext():
+                yield
         finally:
             logging.getLogger().removeHandler(handler)
             self._rest()

@@ -25,6 +25,7 @@ class Screen:
     def __init__(self, color: bool | None, gone: Callable[[], None]) -> None:
         self._color, self._gone = color, gone
         self._progress = ""
+        self._out = sys.stdout  # this one, also while others are led elsewhere
         self.has_progress = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(self, line: Line) -> None:
@@ -35,7 +36,7 @@ class Screen:
                 label = click.style(label, fg=COLORS[line.label], bold=True)
             self._write(sys.stderr, line.text, label)
         else:
-            self._write(sys.stdout, line.text)
+            self._write(self._out, line.text)
 
     def tell(self, text: str) -> None:
         """Write `text` to the person, beside what programs read."""
@@ -43,7 +44,7 @@ class Screen:
 
     def print(self, text: str) -> None:
         """Write `text` to stdout."""
-        self._write(sys.stdout, text)
+        self._write(self._out, text)
 
     def progress(self, text: str) -> None:
         """Show `text` below all lines, in the place of the one before; empty shows nothing."""
