@@ -24,8 +24,8 @@ ORDER = (
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"
-    " ledger parts modes outcomes quick batches workers general host watches swapping leaving watchdog run"
-    " engine"
+    " causes tracing ledger parts modes outcomes quick batches workers general host watches swapping leaving"
+    " watchdog run engine"
 ).split()
 
 

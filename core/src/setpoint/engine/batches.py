@@ -35,6 +35,7 @@ class Batches:
         """Run `v` in a job."""
         kind = type(self._parts.vertices.resource[v])
         self._queues.setdefault(kind, deque()).append(v)
+        self._parts.causes.begin(v)
 
     def start(self) -> None:
         """Have jobs for what was taken."""

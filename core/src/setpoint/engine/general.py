@@ -98,6 +98,7 @@ class General:
         resource = self._parts.vertices.resource[v]
         self.intended.discard(v)
         began = perf_counter()
+        self._parts.causes.begin(v)
         try:
             async with asyncio.timeout(resource.meta.timeout or None):
                 await self._receive(v, resource)
@@ -163,7 +164,10 @@ class General:
             return
         if has_refresh(type(resource)):
             await call(resource, self._bound(resource, "refresh"))
-            self._outcomes.refreshed(v, tuple(owed.by))
+            self._outcomes.refreshed(v, tuple(owed.by), perf_counter() - began)
+        else:
+            self._parts.tracing.passed(v, tuple(owed.by))
+            began = perf_counter()
         self._outcomes.owes(v, changed=True)
         self._parts.ledger.refreshed(v, resource.id, owed)
 
@@ -180,7 +184,9 @@ class General:
         different = parts.exchange.deliver(resource.id, parts.redaction.sealed(values))
         if different:
             self._keep(resource.id)
-            for s in parts.exchange.readers(v, resource.id, different):
+            readers = parts.exchange.readers(v, resource.id, different)
+            parts.tracing.sent(v, different, readers)
+            for s in readers:
                 parts.scheduler.mark(s)
 
     def _keep(self, key: str) -> None:

@@ -52,8 +52,9 @@ class Outcomes:
         parts = self._parts
         resource = parts.vertices.resource[v]
         now = parts.last_change = parts.now()
-        if parts.listeners:
+        if parts.listeners or parts.tracing.is_kept:
             shown = parts.redaction.changes(resource, changes)
+            parts.tracing.changed(v, shown, applied, seconds)
             parts.emit(Changed(resource.id, shown, applied, seconds))
         if not applied:
             return
@@ -64,17 +65,21 @@ class Outcomes:
                 self._repaired_again(v, now)
         if resource.rechecks:
             for s in parts.vertices.succ[v]:
+                parts.tracing.required(s, v)
                 parts.scheduler.mark(s)
 
     def owes(self, v: int, changed: bool) -> None:
         """Record what follows from `v` being settled for those that it notifies."""
         parts = self._parts
         if changed or v in parts.ledger.open:
-            self._notify(parts.ledger.succeed(v, parts.key(v), changed))
+            if not changed:
+                parts.tracing.interrupted(v)
+            self._notify(v, parts.ledger.succeed(v, parts.key(v), changed))
 
-    def refreshed(self, v: int, by: tuple[str, ...]) -> None:
-        """Tell that `v` has refreshed itself for `by`."""
+    def refreshed(self, v: int, by: tuple[str, ...], seconds: float) -> None:
+        """Tell that `v` has refreshed itself for `by`, which took `seconds`."""
         self._parts.last_change = self._parts.now()
+        self._parts.tracing.refreshed(v, by, seconds)
         self._parts.emit(Refreshed(self._parts.key(v), by))
 
     def succeeded(self, v: int) -> None:
@@ -89,6 +94,7 @@ class Outcomes:
         self.told_blocked.pop(v, None)
         self._parts.last_change = self._parts.now()
         self._record(v, "settled")
+        self._parts.tracing.recovered(v)
         self._parts.emit(Recovered(self._parts.key(v)))
 
     def raised(self, v: int, error: BaseException) -> None:
@@ -100,6 +106,7 @@ class Outcomes:
         why = self.explain(v, error)
         if not isinstance(error, Refused) and (meta.retry < 0 or tried < meta.retry):
             self._tries[v] = tried + 1
+            parts.tracing.failed(v, why, meta.delay)
             parts.emit(Failed(parts.key(v), why, meta.delay))
             parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v))
             parts.scheduler.wait(v)
@@ -108,10 +115,13 @@ class Outcomes:
         self.failed[v] = why
         self.told_blocked.pop(v, None)
         self._record(v, "failed", why)
+            parts.tracing.failed(v, why)
         if is_news:
+            if v in parts.ledger.open:
+                parts.tracing.kept_back(v)
             parts.emit(Failed(parts.key(v), why))
         fired, excused = parts.ledger.fail(v, parts.key(v))
-        self._notify(fired)
+        self._notify(v, fired)
         parts.scheduler.fail(v, excused)
 
     def stopped(self, v: int) -> None:
@@ -165,10 +175,13 @@ class Outcomes:
     def _tell_blocked(self, v: int, why: str, by: str) -> None:
         if self.told_blocked.get(v) != by:
             self.told_blocked[v] = by
+            self._parts.tracing.blocked(v, by, why)
             self._record(v, "blocked", f"by {by}: {why}")
             self._parts.emit(Blocked(self._parts.key(v), by, why))
 
-    def _notify(self, listeners: list[int]) -> None:
+    def _notify(self, v: int, listeners: list[int]) -> None:
+        """Let `listeners` run, which owe a refresh because of `v`."""
+        self._parts.tracing.owed(listeners, v)
         for s in listeners:
             self._modes.update(s)
             self._parts.scheduler.mark(s)
@@ -177,6 +190,7 @@ class Outcomes:
         parts = self._parts
         pause = parts.fights.repaired(v, now)
         if pause:
+            parts.tracing.fighting(v, pause)
             self._modes.update(v)
             parts.emit(Fighting(parts.key(v), FIGHT_REPAIRS, pause))
 

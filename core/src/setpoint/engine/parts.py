@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from setpoint.engine.brakes import Fights, Semaphores
+from setpoint.engine.causes import Causes
 from setpoint.engine.events import Event
 from setpoint.engine.exchange import Exchange
 from setpoint.engine.ledger import Ledger
@@ -14,6 +15,7 @@ from setpoint.engine.redaction import Redaction
 from setpoint.engine.scheduler import Scheduler
 from setpoint.engine.threads import Threads
 from setpoint.engine.timers import Timers
+from setpoint.engine.tracing import Tracing
 from setpoint.engine.vertices import Vertices
 from setpoint.host import Host
 from setpoint.journal import Journal
@@ -58,14 +60,16 @@ class Parts:
         self.threads = Threads(loop)
         self.exchange = Exchange(self.vertices)
         self.ledger = Ledger(self.vertices, journal)
+        trace = journal.trace if journal is not None else None
+        self.causes = Causes(self.vertices, self.scheduler, host.clock, trace is not None)
+        self.tracing = Tracing(
+            self.vertices, self.scheduler.blocked_by, self.causes, host.clock, trace
+        )
         self.semaphores = Semaphores()
         self.fights = Fights()
         self.redaction = Redaction()
         self.reversals = Reversals(host, plugins)
         self.listeners: list[Callable[[Event], None]] = []
-        self.because: Mapping[
-            str, str
-        ] = {}  # id to why its declaration is different, as of the last swap
         self.last_change = host.clock.monotonic()
         self.repairs = 0  # runs that changed something
         self.exit_code: int | None = None  # with which a resource has ended the run

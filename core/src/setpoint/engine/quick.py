@@ -26,6 +26,7 @@ class Quick:
             self._outcomes.raised(v, error)
             return False
         if v in self._parts.vertices.notify:
+            self._parts.causes.begin(v)
             self._parts.scheduler.hand_out(v)
             self._intending.append((v, changes))
             return False

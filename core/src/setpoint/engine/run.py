@@ -65,6 +65,7 @@ class Run:
         self._watchdog = Watchdog(parts, self._modes)
         self._leaving = Leaving(parts, self._outcomes)
         self._wanted = Graph()
+        self._because: Mapping[str, str] = {}  # of the graph that is wanted
         self._told = -1.0
         self._waiting = False
         parts.stop = self.stop
@@ -102,22 +103,30 @@ class Run:
             parts.journal.adopt(graph.scope, graph.may_have)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
+        if parts.journal is not None and parts.journal.died:
+            parts.tracing.run("died")
+        parts.tracing.run("began", graph.name)
         self._replace(graph)
         parts.scheduler.kick()
         self._watchdog.look()
 
     def swap(self, graph: Graph, because: Mapping[str, str]) -> Swapped:
         """Replace the graph; see `Engine.swap`."""
-        self._parts.because = because
+        self._because = because
         return self._take(graph)
 
     def _take(self, graph: Graph) -> Swapped:
         found = self._replace(graph)
+        self._parts.tracing.swapped(found.added, found.changed, found.removed, self._why)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
         self._parts.last_change = self._parts.now()
         self._parts.emit(event)
         self._parts.scheduler.kick()
         return event
+
+    def _why(self, id_: str) -> str:
+        """Return why the declaration of `id_` is different; empty if nobody said."""
+        return self._parts.redaction.text(self._because.get(id_, ""))
 
     def _replace(self, wanted: Graph) -> Difference:
         """Run what is `wanted` from now on, what must not leave yet, and what puts back all else."""
@@ -153,9 +162,12 @@ class Run:
         parts = self._parts
         parts.last_change = parts.now()
         for key in ids:
-            parts.scheduler.mark(parts.vertices.index[key])
+            v = parts.vertices.index[key]
+            parts.causes.note(v, "asked")
+            parts.scheduler.mark(v)
         if not ids:
             parts.scheduler.mark_all()
+            parts.causes.note_all("asked")
 
     def states(self) -> Mapping[str, str]:
         """Return the name of the state of each resource."""
@@ -180,6 +192,7 @@ class Run:
         parts = self._parts
         self._summarize()
         self._watchdog.stop()
+        parts.tracing.run("ended")
         parts.scheduler.close()
         parts.host.watcher.after.remove(self._after_events)
         await self._general.close()
@@ -219,7 +232,7 @@ class Run:
         parts = self._parts
         key = parts.key(v)
         self._watches.end(v)
-        for holder in (self._outcomes, self._general, parts.fights):
+        for holder in (self._outcomes, self._general, parts.fights, parts.tracing):
             holder.forget(v)
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
@@ -236,6 +249,7 @@ class Run:
             self._end()
             return
         if self._told != parts.last_change:
+        parts.tracing.rest()
             self._told = parts.last_change
             blocked = len(parts.scheduler.blocked_by)
             failed = len(self._outcomes.failed)

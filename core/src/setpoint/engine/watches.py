@@ -27,7 +27,7 @@ class Watches:
 
     def __init__(self, parts: Parts, outcomes: Outcomes) -> None:
         self._parts, self._outcomes = parts, outcomes
-        self._mark = parts.scheduler.mark  # one bound method for all: each is 64 bytes
+        self._mark = self._noticed  # one bound method for all: each is 64 bytes
         self._subscriptions: dict[int, Subscription] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._timers: dict[int, Timer] = {}
@@ -60,7 +60,7 @@ class Watches:
         """Begin the watch of `v` anew; what changed meanwhile is not missed."""
         self._stop(v)
         self._begin(v)
-        self._parts.scheduler.mark(v)
+        self._look(v, "watch")
 
     def end(self, v: int) -> None:
         """Stop watching `v`, which left the graph."""
@@ -76,6 +76,14 @@ class Watches:
         for v in [*self._subscriptions, *self._tasks, *self._timers]:
             self._stop(v)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _noticed(self, v: int) -> None:
+        self._parts.causes.noticed(v)
+        self._parts.scheduler.mark(v)
+
+    def _look(self, v: int, why: str) -> None:
+        self._parts.causes.note(v, why)
+        self._parts.scheduler.mark(v)
 
     def _begin(self, v: int) -> None:
         parts = self._parts
@@ -120,7 +128,7 @@ class Watches:
             async with aclosing(events) as stream:  # type: ignore[type-var]
                 async for _ in stream:
                     if began:
-                        self._parts.scheduler.mark(v)
+                        self._noticed(v)
                     else:
                         began = True
                         self._has_begun(v)
@@ -141,7 +149,7 @@ class Watches:
         if v in self._timers:
             self._timers.pop(v).cancel()
         if self.armed(v):
-            self._parts.scheduler.mark(v)  # it was checked without a watch
+            self._look(v, "watch")  # it was checked without one
         self._arm(v)
 
     def _arm(self, v: int) -> None:
@@ -156,7 +164,7 @@ class Watches:
 
     def _poll(self, v: int, seconds: float) -> None:
         def tick() -> None:
-            self._parts.scheduler.mark(v)
+            self._look(v, "poll")
             self._poll(v, seconds)
 
         self._timers[v] = self._parts.timers.after(seconds, tick)
@@ -175,6 +183,7 @@ class Watches:
         pause = self._pauses.get(v) or parts.vertices.resource[v].meta.delay or FIRST_PAUSE
         self._pauses[v] = min(pause * 2, LONGEST_PAUSE)
         self.failed[v] = self._outcomes.explain(v, error)
+        parts.tracing.unwatched(v, self.failed[v], pause)
         parts.emit(Unwatched(parts.key(v), self.failed[v], pause))
         if v in self._timers:
             self._timers.pop(v).cancel()

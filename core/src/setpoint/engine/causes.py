@@ -1,0 +1,115 @@
+"""Why vertices are dirty.
+
+Whoever makes a vertex dirty notes the cause first; what comes of the run that follows takes it up (`tracing`). A run
+that finds all as declared leaves its cause behind, which is forgotten with the next one, or when nothing is left to do.
+
+Why can be:
+
+    first, event           looked at for the first time; its watch reported something
+    notified, received     by another one; a value of another one
+    before                 it was notified before this run began
+    required               something that it requires changed, and its kind looks again then
+    declared               its declaration is different
+    retry, freed           it failed before; what blocked it has recovered
+    poll, asked, watch     it was time; a person or a program asked; its watch began anew
+"""
+
+from typing import NamedTuple
+
+from setpoint.clock import Clock
+from setpoint.engine.scheduler import Scheduler
+from setpoint.engine.states import DIRTY, RERUN, WAIT
+from setpoint.engine.vertices import Vertices
+
+
+class Cause(NamedTuple):
+    """What made a vertex dirty.
+
+    at: wall time of that, seconds since 1970; 0 if nobody noted it.
+    number: the entry of the trace that it follows from; 0 if there is none.
+    by: the id of another resource that brought it about.
+    text: what else there is to say.
+    """
+
+    why: str
+    at: float = 0.0
+    number: int = 0
+    by: str = ""
+    text: str = ""
+
+
+UNKNOWN = Cause("")
+FIRST = Cause("first")
+
+
+class Causes:
+    """The causes of what is dirty or runs.
+
+    Args:
+        vertices, scheduler: of the engine.
+        clock: gives the wall time.
+        are_kept: whether anybody wants to know.
+
+    """
+
+    def __init__(
+        self, vertices: Vertices, scheduler: Scheduler, clock: Clock, are_kept: bool
+    ) -> None:
+        self._vertices, self._scheduler = vertices, scheduler
+        self._clock, self._are_kept = clock, are_kept
+        self._noted: dict[int, Cause] = {}
+        self._running: dict[int, Cause] = {}
+        self._all = UNKNOWN  # of those that have none of their own
+
+    def noticed(self, v: int) -> None:
+        """Note that the watch of `v` reports something."""
+        if self._are_kept and self._is_first(v):
+            self._noted[v] = Cause("event", self._clock.wall())
+
+    def note(self, v: int, why: str, number: int = 0, by: str = "", text: str = "") -> None:
+        """Note why `v` is about to be made dirty; nothing if it is dirty, and known why."""
+        if self._are_kept and self._is_first(v):
+            self._noted[v] = Cause(why, self._clock.wall(), number, by, text)
+
+    def note_all(self, why: str) -> None:
+        """Note why all vertices are about to be made dirty."""
+        self._all = Cause(why, self._clock.wall())
+
+    def declare(self, v: int, number: int, text: str) -> None:
+        """Note that the declaration of `v` is different, which comes before any other cause."""
+        self._noted[v] = Cause("declared", self._clock.wall(), number, text=text)
+
+    def begin(self, v: int) -> None:
+        """Note that `v` runs: what makes it dirty from now on is for the run after this one."""
+        if self._are_kept:
+            self._running[v] = self._take(v)
+
+    def of(self, v: int) -> Cause:
+        """Return why `v` runs, or ran within the drain just now."""
+        if v in self._scheduler.flying:
+            return self._running.get(v, UNKNOWN)
+        return self._take(v)
+
+    def rest(self) -> None:
+        """Note that nothing is dirty any more, nor runs."""
+        self._noted.clear()
+        self._running.clear()
+        self._all = UNKNOWN
+
+    def forget(self, v: int) -> None:
+        """Forget `v`, which left the graph."""
+        self._noted.pop(v, None)
+        self._running.pop(v, None)
+
+    def _is_first(self, v: int) -> bool:
+        """Whether `v` is not to run for another cause already."""
+        state = self._vertices.state[v]
+        if v in self._noted:
+            return state not in (DIRTY, WAIT, RERUN)
+        return not (state == DIRTY and self._vertices.pending[v])
+
+    def _take(self, v: int) -> Cause:
+        found = self._noted.pop(v, None)
+        if found is None:
+            return FIRST if self._vertices.pending[v] else self._all
+        return found
