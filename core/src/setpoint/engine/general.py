@@ -97,8 +97,8 @@ class General:
     async def _run(self, v: int) -> None:
         resource = self._parts.vertices.resource[v]
         self.intended.discard(v)
-        began = perf_counter()
         self._parts.causes.begin(v)
+        began = perf_counter()
         try:
             async with asyncio.timeout(resource.meta.timeout or None):
                 await self._receive(v, resource)
@@ -163,11 +163,11 @@ class General:
         if owed is None or resource.meta.noop or self._parts.options.noop:
             return
         if has_refresh(type(resource)):
+            began = perf_counter()
             await call(resource, self._bound(resource, "refresh"))
             self._outcomes.refreshed(v, tuple(owed.by), perf_counter() - began)
         else:
             self._parts.tracing.passed(v, tuple(owed.by))
-            began = perf_counter()
         self._outcomes.owes(v, changed=True)
         self._parts.ledger.refreshed(v, resource.id, owed)
 

@@ -116,10 +116,9 @@ class Outcomes:
         self.told_blocked.pop(v, None)
         self._record(v, "failed", why)
             parts.tracing.failed(v, why)
-        if is_news:
+            parts.emit(Failed(parts.key(v), why))
             if v in parts.ledger.open:
                 parts.tracing.kept_back(v)
-            parts.emit(Failed(parts.key(v), why))
         fired, excused = parts.ledger.fail(v, parts.key(v))
         self._notify(v, fired)
         parts.scheduler.fail(v, excused)

@@ -1,7 +1,7 @@
 """The parts of one engine, which its modules share: made by `Engine`, and by nobody else."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import msgspec

@@ -166,8 +166,8 @@ class Run:
             parts.causes.note(v, "asked")
             parts.scheduler.mark(v)
         if not ids:
-            parts.scheduler.mark_all()
             parts.causes.note_all("asked")
+            parts.scheduler.mark_all()
 
     def states(self) -> Mapping[str, str]:
         """Return the name of the state of each resource."""
@@ -191,8 +191,8 @@ class Run:
         """Give back all that is held."""
         parts = self._parts
         self._summarize()
-        self._watchdog.stop()
         parts.tracing.run("ended")
+        self._watchdog.stop()
         parts.scheduler.close()
         parts.host.watcher.after.remove(self._after_events)
         await self._general.close()
@@ -248,8 +248,8 @@ class Run:
         if parts.scheduler.stopped:
             self._end()
             return
-        if self._told != parts.last_change:
         parts.tracing.rest()
+        if self._told != parts.last_change:
             self._told = parts.last_change
             blocked = len(parts.scheduler.blocked_by)
             failed = len(self._outcomes.failed)
