@@ -2,17 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Set
+from typing import Any, Protocol
 
 from setpoint.errors import Problem, SetpointError
 from setpoint.following import Facts
 from setpoint.graph import Graph
-from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.resource import Fact
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
 AT_FIRST = 1.0  # seconds in which facts are to speak before a run begins that stays
 AT_ALL = 10.0  # the same of one that does not, and so has no later
+
+
+class Evaluable(Protocol):
+    """What gives a graph for what is known, such as `graphfile.Live`, whose attributes these are."""
+
+    graph: Graph
+    troubles: list[Problem]
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """Those that the last evaluation has read."""
+
+    @property
+    def wake_at(self) -> float | None:
+        """When to evaluate again though no fact has changed."""
+
+    def evaluate(self, values: Mapping[str, Any]) -> Graph:
+        """Return the graph with `values`, those of the facts that are known."""
 
 
 class Knowing:
@@ -33,21 +51,21 @@ class Knowing:
         host: Host,
         warn: Callable[[str], None],
         take: Callable[[Graph], None],
-        evaluated: Callable[[Live], None] = lambda _: None,
+        evaluated: Callable[[Evaluable], None] = lambda _: None,
     ) -> None:
         self._host, self._warn, self._take, self._tell = host, warn, take, evaluated
         self._facts = Facts(self._changed, self._failed)
-        self.live: Live | None = None
+        self.live: Evaluable | None = None
         self._spoken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._evaluating: asyncio.Task[None] | None = None
         self._told: set[Problem] = set()
 
-    async def graph(self, live: Live, patience: float) -> Graph:
+    async def graph(self, live: Evaluable, patience: float) -> Graph:
         """Return the graph of `live` from now on, with the facts as they are.
 
         Args:
-            live: what was read of graph files.
+            live: what was read of graph files, or declared by a program.
             patience: seconds to wait at most for facts that have not spoken yet.
 
         Raises:
@@ -61,11 +79,11 @@ class Knowing:
         self._evaluated()
         return graph
 
-    async def tried(self, live: Live, patience: float) -> Graph:
+    async def tried(self, live: Evaluable, patience: float) -> Graph:
         """Return the graph that `live` would be now; what was evaluated before still is, with its facts.
 
         Args:
-            live: what was read of graph files.
+            live: what was read of graph files, or declared by a program.
             patience: seconds to wait at most for facts that have not spoken yet.
 
         Raises:
@@ -89,7 +107,7 @@ class Knowing:
 
     async def _settled(
         self,
-        live: Live,
+        live: Evaluable,
         patience: float,
         facts: Facts,
         *,
@@ -169,7 +187,7 @@ class Knowing:
                     self._take(graph)
         self._evaluated()
 
-    def _read_by(self, live: Live) -> dict[str, Fact]:
+    def _read_by(self, live: Evaluable) -> dict[str, Fact]:
         """Return the facts that the last evaluation of `live` has read, ready to be followed."""
         for fact in live.facts.values():
             fact._host = self._host
