@@ -115,6 +115,7 @@ class Outcomes:
         self.failed[v] = why
         self.told_blocked.pop(v, None)
         self._record(v, "failed", why)
+        if is_news:
             parts.tracing.failed(v, why)
             parts.emit(Failed(parts.key(v), why))
             if v in parts.ledger.open:
@@ -174,8 +175,8 @@ class Outcomes:
     def _tell_blocked(self, v: int, why: str, by: str) -> None:
         if self.told_blocked.get(v) != by:
             self.told_blocked[v] = by
-            self._parts.tracing.blocked(v, by, why)
             self._record(v, "blocked", f"by {by}: {why}")
+            self._parts.tracing.blocked(v, by, why)
             self._parts.emit(Blocked(self._parts.key(v), by, why))
 
     def _notify(self, v: int, listeners: list[int]) -> None:
@@ -189,8 +190,8 @@ class Outcomes:
         parts = self._parts
         pause = parts.fights.repaired(v, now)
         if pause:
-            parts.tracing.fighting(v, pause)
             self._modes.update(v)
+            parts.tracing.fighting(v, pause)
             parts.emit(Fighting(parts.key(v), FIGHT_REPAIRS, pause))
 
     def _record(self, v: int, state: str, detail: str = "") -> None:
