@@ -149,11 +149,10 @@ class Reversals:
         """Add to `graph` the reversals of what it does not declare any more.
 
         Args:
-            graph: gives the scope from now on.
+            graph: gives the scope.
             live: the resources of the graph before it, which know best what was declared last.
 
         """
-        self.scope = graph.scope
         records = {record.id: record for record in self._records(graph)}
         found = {id_: self._found(graph, record, live) for id_, record in records.items()}
         made = {id_: reversal for id_, reversal in found.items() if reversal is not None}
@@ -175,7 +174,7 @@ class Reversals:
             except (OSError, msgspec.DecodeError) as error:
                 graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
                 continue
-            if record.graph == self.scope and not graph.may_have(record.id):
+            if record.graph == graph.scope and not graph.may_have(record.id):
                 yield record
 
     def _found(self, graph: Graph, record: Record, live: Mapping[str, Resource]) -> Resource | None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from setpoint import Meta, SetpointError
-from setpoint.engine.events import Changed, Converged, Swapped
+from setpoint.engine.events import Changed, Converged, Failed, Fighting, Swapped
 from setpoint.testing import Kept
 from setpoint.values import Ref
 
@@ -124,6 +124,81 @@ async def test_a_failed_resource_is_tried_again_when_its_declaration_changes(lab
         kept.engine.swap(lab.graph(lab.cell("a", value=2)))
         await kept.told(Converged)
     assert kept.result.ok
+
+
+async def test_what_waits_for_its_next_try_is_tried_when_its_declaration_changes(lab):
+    lab.machine.broken["a"] = OSError("x")
+    late = Meta(retry=-1, delay=3600)
+    kept = Kept(lab.engine(lab.graph(lab.cell("a", value=1, meta=late))))
+    await kept.told(Failed)
+    del lab.machine.broken["a"]
+    kept.engine.swap(lab.graph(lab.cell("a", value=2, meta=late)))
+    await kept.told(Converged)
+    await kept.end()
+    assert lab.machine.cells == {"a": 2}
+
+
+async def test_an_appointment_of_before_does_not_hasten_the_next_try(lab, virtual_clock):
+    lab.clock = virtual_clock
+    lab.machine.broken["a"] = OSError("x")
+    kept = Kept(lab.engine(lab.graph(lab.cell("a", value=1, meta=Meta(retry=9, delay=60)))))
+    await kept.told(Failed)
+    await asyncio.sleep(40)
+    kept.engine.swap(lab.graph(lab.cell("a", value=2, meta=Meta(retry=9, delay=60))))
+    await kept.told(Failed)
+    await asyncio.sleep(50)
+    assert lab.machine.done("check") == ["a", "a"]
+    await kept.end()
+
+
+async def test_declarations_that_change_often_are_no_fight(lab):
+    async with lab.kept(lab.graph(lab.cell("a", value=0))) as kept:
+        for value in range(1, 20):
+            kept.engine.swap(lab.graph(lab.cell("a", value=value)))
+            await kept.told(Changed)
+        kept.engine.mark()
+        await kept.told(Converged)
+    assert not [event for event in lab.events if isinstance(event, Fighting)]
+
+
+async def test_values_that_come_often_are_no_fight(lab):
+    def graph(value):
+        return lab.graph(
+            lab.cell("a", value=value),
+            lab.cell("b"),
+            edges="cell a -> cell b",
+            receives={"cell b": {"value": Ref("cell a", "value")}},
+        )
+
+    async with lab.kept(graph(0)) as kept:
+        for value in range(1, 20):
+            kept.engine.swap(graph(value))
+            await kept.told(Changed, "cell b")
+        await kept.told(Converged)
+    assert not [event for event in lab.events if isinstance(event, Fighting)]
+
+
+async def test_who_fires_need_not_be_waited_for_by_what_comes_after_it_has_failed(lab):
+    lab.machine.broken["apply a"] = OSError("x")
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        kept.engine.swap(
+            lab.graph(lab.cell("a", value=1), lab.cell("b", value=1), edges="cell a ~fire> cell b")
+        )
+        await kept.told(Changed, "cell b")
+    assert set(kept.result.failed) == {"cell a"}
+
+
+async def test_a_refused_graph_leaves_no_trace(lab):
+    async with lab.kept(lab.graph(lab.cell("a", value=1))) as kept:
+        wrong = lab.graph(lab.cell("b", value=1), edges="cell b -> cell b")
+        wrong.scope = wrong.name = "another"
+        with pytest.raises(SetpointError):
+            kept.engine.swap(wrong)
+        run = kept.engine._running
+        assert run._parts.reversals.scope == ""
+        assert not run._parts.scheduler.leaving
+        assert run._swapping.name == ""
+    assert lab.machine.cells == {"a": 1}
 
 
 async def test_received_values_are_no_difference(lab):

@@ -42,8 +42,9 @@ class General:
         if not pause and meta.limit:
             pause = self._bucket(v).take(self._parts.now())
         if pause:
-            self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))
-            self._parts.scheduler.wait(v)
+            self._parts.scheduler.wait(
+                v, self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))
+            )
             self._modes.let_by(v)
             return
         names = self._modes.semaphores(v)
@@ -141,6 +142,7 @@ class General:
             self._parts.redaction.taint(resource, param, values[param])
         await call(resource, self._bound(resource, "recv"), values)
         resource.memory["changed"] = resource.changed | values.keys()
+        self._parts.fights.forget(v)  # what is wanted changes, and nobody changes it back
 
     async def _check_apply(self, v: int, resource: Resource, began: float) -> None:
         apply = not (resource.meta.noop or self._parts.options.noop)

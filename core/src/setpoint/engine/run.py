@@ -135,6 +135,7 @@ class Run:
         self._extend(graph)
         found = self._swapping.swap(graph)
         self._parts.scheduler.leaving, self._wanted = leaving, wanted
+        self._parts.reversals.scope = wanted.scope
         return found
 
     def _extend(self, graph: Graph) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from setpoint.engine.runners import FREE, Runners
 from setpoint.engine.states import BLOCKED, CLEAN, DIRTY, FAILED, RERUN, RUN, WAIT
+from setpoint.engine.timers import Timer
 from setpoint.engine.vertices import Vertices
 
 
@@ -56,6 +57,7 @@ class Standing:
         self.leaving: set[int] = set()  # declared no more, but not finished with
         self.stopped = False
         self._recovering: set[int] = set()  # were bad; what they blocked is freed when they settle
+        self._alarms: dict[int, Timer] = {}  # those that wait for a time
         self._loop = loop
         self._scheduled = False
 
@@ -96,9 +98,11 @@ class Standing:
         self._block_successors(v)
         self._go_on()
 
-    def wait(self, v: int) -> None:
-        """Note that running or dirty `v` wants to run later; `wake` ends that."""
+    def wait(self, v: int, until: Timer | None = None) -> None:
+        """Note that running or dirty `v` wants to run later; `wake` ends that, be it called by `until`."""
         self._finished(v)
+        if until is not None:
+            self._alarms[v] = until
         self.vertices.state[v] = WAIT
         self.runners.add(v)
         self._go_on()
@@ -112,7 +116,7 @@ class Standing:
             self.kick()
 
     def leave(self, v: int) -> None:
-        """Let `v` go, which left the graph and does not run."""
+        """Let `v` go, which left the graph and does not run; the graph is swapped."""
         self._finished(v)
         self.bad.discard(v)
         self._recovering.discard(v)
@@ -120,14 +124,14 @@ class Standing:
         if self.vertices.state[v] not in (CLEAN, FAILED, BLOCKED):
             self.active -= 1
         self.dispose(v)
-        self._go_on()
 
     # -- another graph
 
     def reorder(self, armed: Callable[[int], bool]) -> None:
         """Begin again with the edges as they are now; `armed` says whose watch has begun."""
         t = self.vertices
-        self.excused = {(a, b) for a, b in self.excused if t.notify.get(a, {}).get(b) == "fire"}
+        fire = [(a, b) for a, to in t.notify.items() for b, how in to.items() if how == "fire"]
+        self.excused = {p for p in fire if p in self.excused or t.state[p[0]] == FAILED}
         for v in self.flying:  # it has begun, whatever it requires now
             t.pending[v] = 0
         self.ready = deque(t.count_waiting(armed, self.excused))
@@ -192,6 +196,8 @@ class Standing:
 
     def _finished(self, v: int) -> None:
         self.flying.discard(v)
+        if v in self._alarms:
+            self._alarms.pop(v).cancel()
         if v in self.after_run:
             self.after_run.pop(v)()
         t = self.vertices

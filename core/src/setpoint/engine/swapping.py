@@ -73,8 +73,9 @@ class Swapping:
         self._parts.redaction.adopt(graph, self.resources if graph.tainted else {})
         found = self._difference(graph)
         with _without_collector(len(found.added)):
-            self._apply(graph, found, graph.order() if found.shape else {})
-        self.graph = graph
+            ranks = graph.order() if found.shape else {}
+            self.graph = graph
+            self._apply(found, ranks)
         return found
 
     def _difference(self, new: Graph) -> Difference:
@@ -112,10 +113,11 @@ class Swapping:
                     setattr(new.resources[key], param, getattr(live, param))
                     setattr(self.graph.resources[key], param, getattr(live, param))
 
-    def _apply(self, graph: Graph, found: Difference, ranks: Mapping[str, int]) -> None:
-        vertices = self._parts.vertices
+    def _apply(self, found: Difference, ranks: Mapping[str, int]) -> None:
+        graph, vertices = self.graph, self._parts.vertices
         gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
-        going = [vertices.remove(key) for _, key in sorted(gone, reverse=True)]
+        for _, key in sorted(gone, reverse=True):
+            self._parts.scheduler.leave(vertices.remove(key))
         fresh = self._add({key: graph.resources[key] for key in found.added})
         watched = self._watches.expect(fresh)
         asked = vertices.senders.keys()
@@ -128,8 +130,6 @@ class Swapping:
             self._parts.scheduler.mark(v)
         for v in watched:
             self._watches.begin(v)
-        for v in going:  # last, because the engine may be idle when they are gone
-            self._parts.scheduler.leave(v)
 
     def _add(self, resources: Mapping[str, Resource]) -> list[int]:
         """Make vertices of new `resources`."""
@@ -165,12 +165,12 @@ class Swapping:
     def _set(self, v: int, new: Resource) -> None:
         live = self._parts.vertices.resource[v]
         changed = {f for f in new.__struct_fields__ if getattr(live, f) != getattr(new, f)}
-        if "meta" in changed:  # it may wait for what it need not, or the other way round
-            self._modes.leave_queue(v)
-            self._parts.scheduler.wake(v)
+        self._modes.leave_queue(v)
+        self._parts.scheduler.wake(v)  # it may wait for what it need not, or no longer has to
         for field in changed:
             setattr(live, field, getattr(new, field))
         if changed != {"meta"}:
+            self._parts.fights.forget(v)  # what is wanted changes, and nobody changes it back
             self._parts.redaction.forget_all_but_secrets(live)
         self._modes.update(v)
         if "meta" in changed or live.meta.rewatch or changed & rewatched(type(live)):
