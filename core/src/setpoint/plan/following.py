@@ -65,8 +65,9 @@ class Following:
         moves = Answer.NO if resource.meta.noop else max(changes, told)
         if moves:
             self._touching.add(resource)
-        may_owe = id_ in self._left.intents and not resource.meta.noop
-        self._news[id_] = Answer.YES if may_owe else moves
+        if id_ in self._left.intents and not resource.meta.noop:
+            moves = Answer.OPEN if id_ in self._checking.errors else Answer.YES
+        self._news[id_] = moves
 
     def _blocker(self, id_: str) -> str:
         """Return what keeps a run from coming to `id_`; empty if nothing does."""
@@ -106,11 +107,13 @@ class Following:
         notifying = [edge for edge in self._before.get(resource.id, ()) if edge.notify]
         sure = [e.first for e in notifying if self._news_of(e) == Answer.YES]
         perhaps = [e.first for e in notifying if self._news_of(e) == Answer.OPEN]
+        if resource.id in self._checking.errors:  # it may fail before that
+            sure, perhaps, owed = [], [*owed, *sure, *perhaps], {}
         by = tuple(dict.fromkeys((*sure, *owed)))
         answer = Answer.YES if by else Answer.OPEN if perhaps else Answer.NO
         if answer and not resource.meta.noop and has_refresh(type(resource)):
-            open_ = tuple(id_ for id_ in perhaps if id_ not in by)
-            self.refreshes.append(Refresh(resource.id, by, open_, owed))
+            rest = tuple(dict.fromkeys(id_ for id_ in perhaps if id_ not in by))
+            self.refreshes.append(Refresh(resource.id, by, rest, owed))
         return answer
 
     def _news_of(self, edge: Edge) -> Answer:
