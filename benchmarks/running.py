@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from time import process_time
 
-from setpoint import Engine, Graph
+from setpoint import Engine
 from setpoint.engine import Options
 from setpoint.engine.events import Converged, Event, Failed
+from setpoint.graph import Graph
 from setpoint.host import Host
 
 STILL = 0.02  # seconds in which nothing happens, so that nothing more will

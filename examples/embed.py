@@ -6,9 +6,9 @@ Run it with `python examples/embed.py`.
 import asyncio
 from pathlib import Path
 
-from setpoint import Engine, Graph
+from setpoint import Engine
 from setpoint.engine.events import Changed, Converged, Event, Refreshed
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint_file import File
 from setpoint_noop import Noop

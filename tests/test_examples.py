@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from setpoint import Engine, Graph, graphfile
+from setpoint import Engine, graphfile
 from setpoint.engine import Options, Result
 from setpoint.engine.events import Changed, Converged, Event, Refreshed
+from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.plugins import Plugins
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from benchmarks.bench import Bench, Figure, Times, best
 from benchmarks.running import Running, running
-from setpoint import Change, Graph, Resource
-from setpoint.graph import Edge
+from setpoint import Change, Resource
+from setpoint.graph import Edge, Graph
 
 MANY, FEW = 100_000, 1_000
 

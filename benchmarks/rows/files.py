@@ -8,7 +8,7 @@ from time import process_time
 
 from benchmarks.bench import SIZE, Bench, Figure, Times, best, first, paths, tree, verify
 from benchmarks.running import running
-from setpoint import Graph
+from setpoint.graph import Graph
 from setpoint_file import File
 
 LARGE = 10_000_000  # bytes

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.bench import Bench, Figure, Times, best
 from benchmarks.running import running
-from setpoint import Graph
+from setpoint.graph import Graph
 from setpoint.processes import Processes
 from setpoint_exec import Exec
 

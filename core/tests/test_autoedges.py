@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from setpoint import Graph, Meta, Need, Resource, Thing, autoedges
+from setpoint import Meta, Need, Resource, Thing, autoedges
 from setpoint.errors import Place
-from setpoint.graph import Edge, Rule
+from setpoint.graph import Edge, Graph, Rule
 
 
 class Part(Resource):

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from setpoint import Change, Graph, Resource, Secret, Values
+from setpoint import Change, Resource, Secret, Values
 from setpoint.cli import group, words
 from setpoint.cli.doc import example
 from setpoint.cli.drawing import dot, mermaid
@@ -36,7 +36,7 @@ from setpoint.engine.events import (
     Unwatched,
     Warned,
 )
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.plan import Plan, Refresh, Step, Trouble
 from setpoint.plugins import Plugins
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from setpoint import Change, Engine, Graph, Resource
+from setpoint import Change, Engine, Resource
 from setpoint.cli.report import LASTING, Report
 from setpoint.engine import Options
+from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.plugins import Plugins
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint import Change, Graph, Resource
+from setpoint import Change, Resource
 from setpoint.errors import Place
-from setpoint.graph import CycleError, Edge, order
+from setpoint.graph import CycleError, Edge, Graph, order
 
 
 class Thing(Resource):

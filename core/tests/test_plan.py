@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from setpoint import Change, Graph, Meta, Refused, Resource, Secret, Values, hookimpl
-from setpoint.graph import Edge
+from setpoint import Change, Meta, Refused, Resource, Secret, Values, hookimpl
+from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.plan import Plan, plan
 from setpoint.plugins import Plugins

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint import Change, Graph, Resource
+from setpoint import Change, Resource
 from setpoint.errors import SetpointError
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.selection import refuse_missing, select
 
 

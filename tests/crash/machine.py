@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
-from setpoint import Change, Engine, Graph, Resource, hookimpl
+from setpoint import Change, Engine, Resource, hookimpl
 from setpoint.engine import Options
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.journal import read_status
 from setpoint.plugins import Plugins

@@ -1,7 +1,7 @@
 """Keep machines in the state you declare: a parallel, event-driven resource graph.
 
-What authors of plugins and programs that embed the engine need is importable from here. Names are loaded when they are
-first used, so that a command which needs none of them starts at once.
+What authors of plugins, and programs that declare graphs or embed the engine, need is importable from here. Names are
+loaded when they are first used, so that a command which needs none of them starts at once.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ _HOMES = {
     "Change": "values",
     "Engine": "engine",
     "Fact": "resource",
-    "Graph": "graph",
+    "Graph": "program",
     "Meta": "resource",
     "Need": "relations",
     "ParamError": "errors",
@@ -25,7 +25,13 @@ _HOMES = {
     "Thing": "relations",
     "Together": "together",
     "Values": "values",
+    "each": "program",
+    "facts": "program",
+    "fn": "program",
     "hookimpl": "hookspecs",
+    "pick": "program",
+    "when": "program",
+    "where": "program",
 }
 
 __all__ = [
@@ -46,14 +52,20 @@ __all__ = [
     "Together",
     "Values",
     "__version__",
+    "each",
+    "facts",
+    "fn",
     "hookimpl",
+    "pick",
+    "when",
+    "where",
 ]
 
 if TYPE_CHECKING:
     from setpoint.engine import Engine
     from setpoint.errors import ParamError, PluginError, Refused, SetpointError
-    from setpoint.graph import Graph
     from setpoint.hookspecs import hookimpl
+    from setpoint.program import Graph, each, facts, fn, pick, when, where
     from setpoint.relations import Need, Thing
     from setpoint.resource import REWATCH, Fact, Meta, Resource
     from setpoint.together import Together

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from setpoint import Change, Engine, Graph, Resource, Secret, Values, hookimpl
+from setpoint import Change, Engine, Resource, Secret, Values, hookimpl
 from setpoint.clock import Clock
 from setpoint.engine import Options, Result
 from setpoint.engine.events import Converged, Event
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.plugins import Plugins
 from setpoint.testing import Kept

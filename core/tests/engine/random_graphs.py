@@ -3,8 +3,8 @@
 import msgspec
 from hypothesis import strategies as st
 
-from setpoint import Graph, Meta
-from setpoint.graph import Edge
+from setpoint import Meta
+from setpoint.graph import Edge, Graph
 from setpoint.values import Ref, Text
 
 from .random_world import KINDS

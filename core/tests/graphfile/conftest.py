@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from setpoint import Change, Graph, ParamError, Resource, Secret, Values, graphfile, hookimpl
+from setpoint import Change, ParamError, Resource, Secret, Values, graphfile, hookimpl
+from setpoint.graph import Graph
 from setpoint.plugins import Plugins
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from setpoint import Graph, graphfile
+from setpoint import graphfile
 from setpoint.errors import GraphError, Place
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta
 from setpoint.values import Ref, Secret, Text

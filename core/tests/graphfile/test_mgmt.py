@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint import Graph, graphfile
+from setpoint import graphfile
 from setpoint.errors import GraphError
+from setpoint.graph import Graph
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta
 

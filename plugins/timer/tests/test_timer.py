@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setpoint import Change, Engine, Graph, Resource, hookimpl
+from setpoint import Change, Engine, Resource, hookimpl
 from setpoint.engine.events import Changed
-from setpoint.graph import Edge
+from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.testing import HandClock, ResourceSuite, VirtualClock
 from setpoint_timer import Timer

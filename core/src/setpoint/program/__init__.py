@@ -1,0 +1,72 @@
+"""Graphs as Python programs: what they declare is what a graph file would, and is evaluated as that is.
+
+    with Graph("app") as g:
+        db = Password("db", length=24)
+        File("/etc/app/db.pass", content=db.send.password, mode="0600")
+        with when(facts.load.x1 > 4):
+            Process("stress", match="^stress", state="paused")
+
+In the order of the work: `terms` builds the text of an expression by Python's operators (`choices` and `fn` what has
+no operator, `names` what it is about) · `blocks` says what holds where the program is · `declared` is a resource,
+`values` its params · `writing` puts all of it into the maps that graph files are read into, with `places` of the
+program · `graphs` and `reruns` evaluate those, `running` runs them. `stubs` tells type checkers what is installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from setpoint.program import fn
+    from setpoint.program.blocks import each, when
+    from setpoint.program.choices import pick, where
+    from setpoint.program.declared import Declared, class_of
+    from setpoint.program.graphs import Graph
+    from setpoint.program.names import facts
+    from setpoint.program.reruns import Function, graph
+    from setpoint.program.running import Runnable
+    from setpoint.program.terms import Expression
+
+_HOMES = {
+    "Declared": "declared",
+    "Expression": "terms",
+    "Function": "reruns",
+    "Graph": "graphs",
+    "Runnable": "running",
+    "class_of": "declared",
+    "each": "blocks",
+    "facts": "names",
+    "fn": "",
+    "graph": "reruns",
+    "pick": "choices",
+    "when": "blocks",
+    "where": "choices",
+}
+
+__all__ = [
+    "Declared",
+    "Expression",
+    "Function",
+    "Graph",
+    "Runnable",
+    "class_of",
+    "each",
+    "facts",
+    "fn",
+    "graph",
+    "pick",
+    "when",
+    "where",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'setpoint.program' has no attribute {name!r}")
+    home = _HOMES[name]
+    value = (
+        getattr(import_module(f"setpoint.program.{home}"), name)
+        if home
+        else import_module("setpoint.program.fn")
+    )
+    globals()[name] = value
+    return value
