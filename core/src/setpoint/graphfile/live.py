@@ -13,6 +13,7 @@ from setpoint.errors import Problem
 from setpoint.graph import Graph
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
+from setpoint.paths import absolute
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -32,6 +33,7 @@ class Live:
     facts: those that are read, by name.
     graph: the graph of the last evaluation; at first of one in which no fact is known.
     troubles: what was wrong with expressions then, as the facts were.
+    texts: path, absolute, to text of all files that were read.
 
     Raises:
         GraphError: with all that is wrong whatever the facts are.
@@ -49,6 +51,7 @@ class Live:
     ) -> None:
         self._files, self._rest, self._plugins = files, rest, plugins
         self._automatic = automatic
+        self.texts = {absolute(source.file): source.text for source in rest.sources}
         self._known = Known(clock=clock)
         self.troubles: list[Problem] = []
         self.graph = Graph()
