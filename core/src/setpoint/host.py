@@ -42,16 +42,22 @@ class Host:
     Args:
         state: the directory for what resources keep between runs; made when it is first used.
         clock: the time; tests give one that they move themselves.
+        name: what this host is called among those that share a world; its own name without domain if nobody says.
 
     root: the path of that directory, absolute.
 
     """
 
     def __init__(
-        self, *, state: str | os.PathLike[str] | None = None, clock: Clock | None = None
+        self,
+        *,
+        state: str | os.PathLike[str] | None = None,
+        clock: Clock | None = None,
+        name: str = "",
     ) -> None:
         self.root = absolute(state or state_root())
         self.clock = clock or Clock()
+        self.name = name or os.uname().nodename.partition(".")[0]
         self.watcher = Watcher(self.clock)
         self.files = Files(self.watcher)
         self._shared: dict[Callable[[Host], Any], Any] = {}

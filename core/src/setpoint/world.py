@@ -7,18 +7,16 @@ meanwhile.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from setpoint.files import Files
 from setpoint.watching import Subscription
 
 if TYPE_CHECKING:
     import sqlite3
-
-T = TypeVar("T")
 
 # A journal that is rolled back, not a log that is written ahead: reading must touch no file, or the watch would see it.
 SCHEMA = """
@@ -36,8 +34,11 @@ INSERT OR IGNORE INTO latest VALUES (1, 0);
 COMMIT;
 """
 NEXT = "UPDATE latest SET revision = revision + 1 RETURNING revision"
+READ = "SELECT key, value, revision FROM entry WHERE key"
+LAST = "\U0010ffff"  # sorts behind whatever else a key goes on with
 SET = "INSERT INTO entry VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3"
 PATIENCE = 5.0  # seconds for which another process may be writing
+TOGETHER = 100  # writes of one change: what keeps keys for many hosts has such a limit
 
 
 class Entry(NamedTuple):
@@ -48,6 +49,19 @@ class Entry(NamedTuple):
 
     value: str
     revision: int
+
+
+class Write(NamedTuple):
+    """One change.
+
+    key: any text.
+    value: what it gets, any text; None removes the key, if it is there.
+    revision: do it only if that is its revision; 0: only if it is not there; None: in any case.
+    """
+
+    key: str
+    value: str | None
+    revision: int | None = None
 
 
 class ConflictError(OSError):
@@ -78,9 +92,17 @@ class World:
             OSError: it cannot be read.
 
         """
-        if not self._is_made:
-            return None
-        return await asyncio.to_thread(self._read, key)
+        found = await self._read("= ?", key)
+        return found.get(key)
+
+    async def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the entry of each key that begins with `prefix`, in the order of the keys.
+
+        Raises:
+            OSError: they cannot be read.
+
+        """
+        return await self._read("BETWEEN ? AND ?", prefix, prefix + LAST)
 
     async def set(self, key: str, value: str, *, revision: int | None = None) -> Entry:
         """Set `key` to `value`, and return its entry.
@@ -95,47 +117,57 @@ class World:
             OSError: it cannot be written.
 
         """
-
-        def change(connection: "sqlite3.Connection", number: int) -> Entry:
-            connection.execute(SET, (key, value, number))
-            return Entry(value, number)
-
-        return await asyncio.to_thread(self._write, key, revision, change)
+        return Entry(value, await self.write(Write(key, value, revision)))
 
     async def delete(self, key: str, *, revision: int | None = None) -> None:
         """Remove `key`, if it is there; the rest is as for `set`."""
+        await self.write(Write(key, None, revision))
 
-        def change(connection: "sqlite3.Connection", number: int) -> None:
-            connection.execute("DELETE FROM entry WHERE key = ?", (key,))
+    async def write(self, *writes: Write) -> int:
+        """Do all of `writes`, or none of them; return the number of the change, which all have.
 
-        await asyncio.to_thread(self._write, key, revision, change)
+        Args:
+            writes: at most `TOGETHER`, of different keys.
 
-    def changes(self, key: str) -> Subscription:
-        """Say when `key` may have changed, whoever did it."""
+        Raises:
+            ConflictError: one of the keys has another revision.
+            OSError: they cannot be written.
+
+        """
+        return await asyncio.to_thread(self._write, writes)
+
+    def changes(self, prefix: str) -> Subscription:
+        """Say when a key that begins with `prefix` may have changed, whoever did it."""
         return self._files.changes(self._path)
 
-    def _read(self, key: str) -> Entry | None:
+    async def _read(self, which: str, *args: str) -> dict[str, Entry]:
+        return await asyncio.to_thread(self._found, which, args) if self._is_made else {}
+
+    def _found(self, which: str, args: tuple[str, ...]) -> dict[str, Entry]:
         # What a writer left that was killed is rolled back by who may write; else reading touches no file.
         mode = "rw" if os.path.exists(f"{self._path}-journal") else "ro"
         with self._connected(mode) as connection:
-            return _entry(connection, key)
+            return _entries(connection, which, args)
 
-    def _write(
-        self, key: str, revision: int | None, change: "Callable[[sqlite3.Connection, int], T]"
-    ) -> T:
-        """Do `change` as one transaction, with the number it has, if `key` is at `revision`."""
+    def _write(self, writes: Sequence[Write]) -> int:
+        """Do `writes` as one transaction."""
         self._make()
         with self._connected("rw") as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                _expect(connection, key, revision)
+                for write in writes:
+                    _expect(connection, write)
                 (number,) = connection.execute(NEXT).fetchone()
-                result = change(connection, number)
+                for key, value, _ in writes:
+                    if value is None:
+                        connection.execute("DELETE FROM entry WHERE key = ?", (key,))
+                    else:
+                        connection.execute(SET, (key, value, number))
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-            return result
+            return int(number)
 
     @property
     def _is_made(self) -> bool:
@@ -166,19 +198,21 @@ class World:
             raise OSError(f"{self._path}: {error}") from error
 
 
-def _expect(connection: "sqlite3.Connection", key: str, revision: int | None) -> None:
-    """Do nothing if `key` is at `revision`, or if that is None.
+def _expect(connection: "sqlite3.Connection", write: Write) -> None:
+    """Do nothing if the key is at the revision at which it is to be.
 
     Raises:
         ConflictError: it is not.
 
     """
-    found = _entry(connection, key)
+    found = _entries(connection, "= ?", (write.key,)).get(write.key)
     at = found.revision if found else 0
-    if revision not in (None, at):
-        raise ConflictError(key, revision, at)
+    if write.revision is not None and write.revision != at:
+        raise ConflictError(write.key, write.revision, at)
 
 
-def _entry(connection: "sqlite3.Connection", key: str) -> Entry | None:
-    row = connection.execute("SELECT value, revision FROM entry WHERE key = ?", (key,)).fetchone()
-    return Entry(*row) if row else None
+def _entries(
+    connection: "sqlite3.Connection", which: str, args: tuple[str, ...]
+) -> dict[str, Entry]:
+    rows = connection.execute(f"{READ} {which} ORDER BY key", args)
+    return {key: Entry(value, revision) for key, value, revision in rows}

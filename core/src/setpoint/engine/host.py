@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from setpoint.engine.parts import Parts
     from setpoint.processes import Processes
     from setpoint.resource import Fact, Resource
+    from setpoint.world import World
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ class EngineHost(Host):
 
     def __init__(self, parts: "Parts") -> None:
         base = parts.host
-        self.root, self.clock = base.root, base.clock
+        self.root, self.clock, self.name = base.root, base.clock, base.name
         self.watcher, self.files = base.watcher, base.files
         self._base = base
         self._parts = parts
@@ -41,6 +42,11 @@ class EngineHost(Host):
     def processes(self) -> "Processes":
         """Those of the host below, which knows all children of this process."""
         return self._base.processes
+
+    @cached_property
+    def world(self) -> "World":
+        """That of the host below."""
+        return self._base.world
 
     def serve(self, general: "General") -> None:
         """Tell `general` of intents."""
