@@ -8,25 +8,21 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from setpoint import graphfile
 from setpoint.cli.installed import installed
+from setpoint.cli.question import refuse_without_terminal
 from setpoint.cli.report import Report
+from setpoint.cli.taking import Taking
 from setpoint.cli.unhandled import told_without
-from setpoint.engine import Engine, Options
-from setpoint.errors import PluginError, SetpointError
+from setpoint.engine import Engine, Options, Result
 from setpoint.graph import Graph
-from setpoint.graphfile.live import Live
 from setpoint.host import Host
-from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
 
 INTERRUPTED = 128  # plus the number of the signal, as shells have it
-QUIET = 0.05  # seconds without a change after which a saved file is taken as whole
 
 EXIT_CODES = """\b
 Exit code:
@@ -36,27 +32,31 @@ Exit code:
   130, 143  ended by ^C or TERM before all was as declared
 """
 
-_Stamps = list[tuple[int, ...] | None]
-
 
 class Settings(NamedTuple):
     """What a command line asks of a session.
 
     prefix: the state directory; None is the usual one.
     follow: load the graph files again when they are saved, or on HUP.
+    confirm: ask at the terminal before a graph is taken over.
+    only: references to the resources to run, with all that belongs to them; empty runs all.
     max_runtime: seconds after which it is the end; 0 is no limit.
     automatic: whether to add automatic edges.
     color: whether to use colours; None: on a terminal.
+    accept: looks at the graph before it runs, and raises if it is not to; no other one is run after it.
     """
 
     files: tuple[str, ...]
     options: Options
     prefix: str | None = None
     follow: bool = False
+    confirm: bool = False
+    only: tuple[str, ...] = ()
     max_runtime: float = 0.0
     automatic: bool = True
     as_json: bool = False
     color: bool | None = None
+    accept: Callable[[Live, Graph, Host], Awaitable[None]] | None = None
 
 
 def run(settings: Settings) -> int:
@@ -74,20 +74,20 @@ class Session:
     """One run of an engine for somebody at the command line."""
 
     def __init__(self, settings: Settings) -> None:
+        if settings.confirm:
+            refuse_without_terminal()
         self._settings = settings
         self._report = Report(
             settings.as_json, settings.color, stays=settings.options.converged_timeout != 0
         )
         self._host = Host(state=settings.prefix)
         self._host.watcher.degraded = self._report.warn
-        self._stamps = _stamps(settings.files)
-        self._live = self._load()
-        self._knowing = Knowing(self._host, self._report.warn, self._take)
+        self._taking = Taking(settings, self._host, self._report)
         self._engine: Engine | None = None
+        self._starting: asyncio.Task[Any] | None = None
         self._signals, self._is_leaving = 0, False
         self._code = 1  # if not all is as declared in the end
         self._is_over = False
-        self._saved = asyncio.Event()
 
     async def run(self) -> int:
         """Run the engine to its end; return the exit code of the command.
@@ -96,22 +96,43 @@ class Session:
             JournalError: the state directory cannot be used.
 
         """
-        began = time.monotonic()
-        options = self._settings.options
-        graph = await self._knowing.graph(self._live, AT_FIRST if options.watch else AT_ALL)
+        with self._signalled():
+            try:
+                graph = await self._first()
+                result = None if graph is None else await self._run(graph)
+            finally:
+                await self._taking.close()
+                self._host.close()
+        return self._code if result is None else self._exit_code(result)
+
+    async def _first(self) -> Graph | None:
+        """Return the graph to begin with; None if there is to be none, because somebody said so."""
+        self._starting = task = asyncio.current_task()
+        try:
+            return await self._taking.first()
+        except asyncio.CancelledError:
+            if task is None or not self._signals:
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._starting = None
+
+    async def _run(self, graph: Graph) -> Result:
+        began, options = time.monotonic(), self._settings.options
+        if self._settings.accept is not None:
+            await self._settings.accept(self._live, graph, self._host)
         engine = Engine(graph, plugins=installed(), host=self._host, options=options)
         self._engine = engine
         asyncio.get_running_loop().set_exception_handler(told_without(engine.without_secrets))
-        with self._report.about(engine), self._signalled(engine), self._limited(engine):
-            following = self._follow() if self._settings.follow else None
-            try:
-                result = await engine.run()
-            finally:
-                if following is not None:
-                    following.cancel()
-                await self._knowing.close()
-                self._host.close()
+        with self._report.about(engine), self._limited(engine):
+            self._taking.begin(engine)
+            result = await engine.run()
+            await self._taking.end()
         self._report.end(result, time.monotonic() - began)
+        return result
+
+    def _exit_code(self, result: Result) -> int:
         if not result.ok or self._is_over:
             return self._code
         return result.exit_code or 0
@@ -119,13 +140,12 @@ class Session:
     # -- how it ends
 
     @contextmanager
-    def _signalled(self, engine: Engine) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        leave = partial(self._leave, engine)
-        at_hup = self._asked if self._settings.follow else leave
+    def _signalled(self) -> Iterator[None]:
+        loop, leave = asyncio.get_running_loop(), self._leave
+        at_hup = self._taking.ask if self._settings.follow else leave
         handlers = ((signal.SIGINT, leave), (signal.SIGTERM, leave), (signal.SIGHUP, at_hup))
         for number, handler in handlers:
-            loop.add_signal_handler(number, handler, number)
+            loop.add_signal_handler(number, handler)
             if handler is leave:
                 signal.signal(number, self._arrived)  # beside the loop, which is told all the same
         try:
@@ -141,14 +161,17 @@ class Session:
         if self._signals > 2:
             self._kill()
 
-    def _leave(self, engine: Engine, number: signal.Signals) -> None:
-        if not self._is_leaving:
+    def _leave(self) -> None:
+        if self._engine is None:
+            if self._starting is not None:
+                self._starting.cancel()
+        elif not self._is_leaving:
             self._is_leaving = True
             self._report.stopping()
-            engine.stop()
+            self._engine.stop()
         else:
             self._report.tell("cancelling what runs; once more kills it")
-            engine.cancel()
+            self._engine.cancel()
 
     def _kill(self) -> NoReturn:
         try:
@@ -171,65 +194,3 @@ class Session:
         self._is_over = True
         self._report.error(f"--max-runtime of {self._settings.max_runtime:g} s reached, ending")
         engine.cancel()
-
-    # -- graph files that are saved
-
-    def _load(self) -> Live:
-        """Read the files."""
-        settings, clock = self._settings, self._host.clock
-        live = graphfile.live(
-            settings.files, installed(), automatic=settings.automatic, clock=clock
-        )
-        for warning in live.graph.warnings:
-            self._report.warn(str(warning))
-        return live
-
-    def _take(self, graph: Graph) -> None:
-        """Run `graph` from now on."""
-        assert self._engine is not None
-        self._engine.swap(graph)
-
-    def _asked(self, number: signal.Signals) -> None:
-        self._stamps = []
-        self._saved.set()
-
-    def _follow(self) -> asyncio.Task[None]:
-        """Begin to watch the files; one that was saved since it was loaded counts too."""
-        for path in self._settings.files:
-            try:
-                self._host.watcher.path(path).start(self._saved.set)
-            except OSError as error:
-                self._report.warn(f"{path}: cannot be watched, {error}; send HUP to load it again")
-        self._saved.set()
-        return asyncio.create_task(self._load_when_saved())
-
-    async def _load_when_saved(self) -> None:
-        while await self._saved.wait():
-            while self._saved.is_set():  # an editor writes in several steps
-                self._saved.clear()
-                await asyncio.sleep(QUIET)
-            stamps = _stamps(self._settings.files)
-            if stamps != self._stamps:
-                self._stamps = stamps
-                await self._swap()
-
-    async def _swap(self) -> None:
-        """Load the files; what runs goes on as it is if something is wrong with them."""
-        try:
-            live = await asyncio.to_thread(self._load)
-            self._take(await self._knowing.graph(live, AT_FIRST))
-        except (SetpointError, PluginError) as error:
-            self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
-
-
-def _stamps(files: tuple[str, ...]) -> _Stamps:
-    """Return what changes with each file when it is saved; None for one that cannot be read."""
-    found: _Stamps = []
-    for path in files:
-        try:
-            status = os.stat(path)
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
