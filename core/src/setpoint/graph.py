@@ -1,13 +1,13 @@
 """A graph: resources, the edges between them, and what travels along. Pure data, no asyncio."""
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from copy import copy
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
 from setpoint.resource import Fact, Resource
-from setpoint.values import Ref, Secrets, Text
+from setpoint.values import Received, Secrets
 
 Policy = Literal["hold", "fire", "drop"]
 SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second
@@ -64,7 +64,7 @@ class Graph:
 
     resources: id ("file /etc/motd") to resource.
     edges: (first, then) to the edge. Both ends are in `resources`.
-    receives: id to the params whose values come from others, each a `Ref` or a `Text` with some.
+    receives: id to the params whose values come from others, each as a `Received`.
         For each there is an edge from the sender.
     places: id to where it was declared; empty for graphs made in Python.
     warnings: what a person should know about how it was declared, though it runs.
@@ -83,7 +83,7 @@ class Graph:
         self.name = self.scope = name
         self.resources: dict[str, Resource] = {}
         self.edges: dict[tuple[str, str], Edge] = {}
-        self.receives: dict[str, Mapping[str, Ref | Text]] = {}
+        self.receives: dict[str, Mapping[str, Received]] = {}
         self.places: dict[str, Place] = {}
         self.warnings: list[Problem] = []
         self.facts: dict[str, Fact] = {}
@@ -100,6 +100,17 @@ class Graph:
         other.resources, other.edges = dict(self.resources), dict(self.edges)
         other.receives, other.warnings = dict(self.receives), list(self.warnings)
         return other
+
+    def part(self, ids: Collection[str]) -> "Graph":
+        """Return the graph of the resources `ids`, and the edges between them; all others are left out."""
+        part = self.copy()
+        part.resources = {id_: r for id_, r in self.resources.items() if id_ in ids}
+        part.edges = {p: e for p, e in self.edges.items() if p[0] in ids and p[1] in ids}
+        part.receives = {id_: wanted for id_, wanted in self.receives.items() if id_ in ids}
+        part.held = {id_ for id_ in self.held if id_ in ids}
+        everything = self.resources.keys() | self.held | self.left_out
+        part.left_out = everything - part.resources.keys() - part.held
+        return part
 
     def add(self, *resources: Resource) -> None:
         """Add `resources`.

@@ -1,9 +1,11 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import msgspec
+
+from setpoint.errors import SetpointError
 
 T = TypeVar("T")
 HIDDEN = "(secret)"
@@ -122,31 +124,143 @@ class Values(msgspec.Struct, metaclass=_Named, frozen=True, kw_only=True):
     """What a kind sends, or a fact tells: one typed field for each value, in any order."""
 
 
-class Ref(NamedTuple):
-    """A value that another resource sends: known only once it has run."""
+class Received:
+    """A value that other resources send, or that is made of what they do: known only once they have run.
 
-    sender: str  # "password db"
-    field: str
+    refs: what it takes from them.
+    known: what of it is known already, at any depth of lists and maps.
+    """
+
+    __slots__ = ()
+
+    @property
+    def refs(self) -> "tuple[Ref, ...]":
+        """What it takes from other resources."""
+        raise NotImplementedError
+
+    @property
+    def known(self) -> Any:
+        """What of it is known already."""
+        return ()
+
+    def resolve(self, value_of: "Callable[[Ref], Any]") -> Any:
+        """Return the value, a Secret if one is in it.
+
+        Raises:
+            SetpointError: there is none, with what is received now.
+
+        """
+        raise NotImplementedError
+
+
+class Ref(NamedTuple("Ref", [("sender", str), ("field", str)]), Received):
+    """What the resource `sender` ("password db") sends as `field`."""
+
+    __slots__ = ()
+
+    @property
+    def refs(self) -> "tuple[Ref, ...]":
+        """Itself."""
+        return (self,)
+
+    def resolve(self, value_of: "Callable[[Ref], Any]") -> Any:
+        """Return the value that is sent."""
+        return value_of(self)
 
     def __str__(self) -> str:
-        return f'send["{self.sender}"].{self.field}'
+        quote = "'" if '"' in self.sender else '"'
+        return f"send[{quote}{self.sender}{quote}].{self.field}"
 
 
-class Text(NamedTuple):
-    """Text with references or secrets in it: its parts in order, each a `str`, a `Ref` or a `Secret`."""
+class Text(NamedTuple("Text", [("parts", "tuple[str | Received | Secret[Any], ...]")]), Received):
+    """Text with `parts` that are received, or secret, among those of type `str`, in order."""
 
-    parts: tuple["str | Ref | Secret[Any]", ...]
+    __slots__ = ()
 
     @property
     def refs(self) -> tuple[Ref, ...]:
         """The references in it."""
-        return tuple(part for part in self.parts if isinstance(part, Ref))
+        return tuple(ref for part in self.parts if isinstance(part, Received) for ref in part.refs)
+
+    @property
+    def known(self) -> Any:
+        """The parts that are known already, and what is of the others."""
+        return [part.known if isinstance(part, Received) else part for part in self.parts]
 
     def resolve(self, value_of: Callable[[Ref], Any]) -> Any:
-        """Return the text with every reference replaced; a Secret if one of them is."""
-        found = [value_of(part) if isinstance(part, Ref) else part for part in self.parts]
+        """Return the text with all that is received; a Secret if something in it is."""
+        found = [
+            _part(part, part.resolve(value_of)) if isinstance(part, Received) else part
+            for part in self.parts
+        ]
         text = "".join(as_text(reveal(part)) for part in found)
         return Secret(text) if any(isinstance(part, Secret) for part in found) else text
+
+
+class Nested(NamedTuple("Nested", [("value", Any)]), Received):
+    """A list or a map, `value`, with something in it that is received, at any depth."""
+
+    __slots__ = ()
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """What is received in it."""
+        return tuple(refs_in(self.value))
+
+    @property
+    def known(self) -> Any:
+        """The list or map."""
+        return self.value
+
+    def resolve(self, value_of: Callable[[Ref], Any]) -> Any:
+        """Return the list or map with all that is received; secrets in it stay some."""
+        return resolved(self.value, value_of)
+
+    def __str__(self) -> str:
+        return _written(self.value)
+
+
+def received(value: Any) -> Received | None:
+    """Return `value` as something that is received, if it is that or has some in it; None if not."""
+    if isinstance(value, (dict, list)):
+        return Nested(value) if any(True for _ in refs_in(value)) else None
+    return value if isinstance(value, Received) and value.refs else None
+
+
+def refs_in(value: Any) -> Iterator[Ref]:
+    """Yield what is received in `value`, at any depth of lists and maps."""
+    if isinstance(value, Received):
+        yield from value.refs
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from refs_in(inner)
+
+
+def resolved(value: Any, value_of: Callable[[Ref], Any]) -> Any:
+    """Return `value` with all that is received in it, at any depth of lists and maps.
+
+    Raises:
+        SetpointError: something of it has no value, with what is received now.
+
+    """
+    if isinstance(value, Received):
+        return value.resolve(value_of)
+    if isinstance(value, dict):
+        return {key: resolved(inner, value_of) for key, inner in value.items()}
+    return [resolved(inner, value_of) for inner in value] if isinstance(value, list) else value
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_written(inner)}' for key, inner in value.items())}}}"
+    return f"[{', '.join(map(_written, value))}]" if isinstance(value, list) else str(value)
+
+
+def _part(source: Received, value: Any) -> Any:
+    if isinstance(reveal(value), (list, tuple, Mapping, msgspec.Struct)):
+        cure = 'write json(...), or ", ".join(...) of its items'
+        raise SetpointError(f"{source} is a list or a map, and no part of a text; {cure}")
+    return value
 
 
 def reveal(value: Any) -> Any:
@@ -158,7 +272,9 @@ def secrets_in(value: Any) -> Iterator[Secret[Any]]:
     """Yield the secrets in `value`: itself, or those in lists, maps and texts."""
     if isinstance(value, Secret):
         yield value
-    elif isinstance(value, (dict, list, tuple)):  # a Text is a tuple
+    elif isinstance(value, Received):
+        yield from secrets_in(value.known)
+    elif isinstance(value, (dict, list, tuple)):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from secrets_in(inner)
 

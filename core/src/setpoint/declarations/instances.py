@@ -10,7 +10,7 @@ from setpoint.declarations.params import META, Param, Schema
 from setpoint.declarations.written import key_at, scalars, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
 from setpoint.resource import DEFAULT, Meta, Resource
-from setpoint.values import Ref, Secrets, Text, secrets_in
+from setpoint.values import Received, Secrets, received, secrets_in
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -32,7 +32,7 @@ class Instances:
 
     def __init__(self, plugins: "Plugins", problems: list[Problem]) -> None:
         self.plugins, self.problems = plugins, problems
-        self.received: dict[str, dict[str, Ref | Text]] = {}
+        self.received: dict[str, dict[str, Received]] = {}
         self.tainted: dict[str, set[str]] = {}
         self.secrets = Secrets()
         self._schemas: dict[str, Schema | None] = {}
@@ -133,8 +133,8 @@ class Instances:
             return
         if any(secrets_in(value)):
             self._taint(declaration, name, value)
-        if isinstance(value, (Ref, Text)) and _receives(value):
-            self.received.setdefault(declaration.id, {})[name] = value
+        if source := received(value):
+            self.received.setdefault(declaration.id, {})[name] = source
             values[name] = msgspec.UNSET
         elif value is msgspec.UNSET:  # given, though not known now: so it is there for the kind
             values[name] = value
@@ -181,9 +181,9 @@ class Instances:
             rule = f"{prefix}{param.name} cannot have a secret, it is told how a resource is run"
             self._report(declaration, at, f"{rule}; take it from somewhere else")
             return
-        if isinstance(value, (dict, list, Ref, Text)) and _receives(value):
-            rule = f"{prefix}{param.name} cannot receive a value within a list, a map or meta"
-            self._report(declaration, at, f"{rule}; only a whole param can, or text in it")
+        if prefix and received(value):
+            rule = f"{prefix}{param.name} cannot be received, it is needed before anything is sent"
+            self._report(declaration, at, f"{rule}; write a value, or take it from vars or facts")
             return
         try:
             values[param.name] = param.accept(value)
@@ -246,12 +246,3 @@ class Instances:
         problem = declaration.source.problem(at, text, hidden=hidden)
         if problem.place not in self._reported:
             self.problems.append(problem)
-
-
-def _receives(value: Any) -> bool:
-    """Whether a value from another resource is somewhere in `value`."""
-    if isinstance(value, dict):
-        return any(map(_receives, value.values()))
-    if isinstance(value, Text):
-        return bool(value.refs)
-    return isinstance(value, Ref) or (isinstance(value, list) and any(map(_receives, value)))

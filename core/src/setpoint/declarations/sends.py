@@ -10,7 +10,7 @@ from setpoint.declarations.types import describe, fits
 from setpoint.declarations.written import value_at
 from setpoint.errors import suggest
 from setpoint.graph import Edge
-from setpoint.values import Ref, Secret, Text, takes_secrets
+from setpoint.values import Received, Ref, Secret, Text, takes_secrets
 
 FAR = 400  # characters behind the begin of a value in which an expression of it is looked for
 
@@ -36,10 +36,10 @@ class Sends:
         self.declared, self.names, self.instances = declared, names, instances
         self.waiting = waiting
 
-    def edges(self, receiver: Declaration, received: Mapping[str, Ref | Text]) -> Iterator[Edge]:
+    def edges(self, receiver: Declaration, received: Mapping[str, Received]) -> Iterator[Edge]:
         """Yield the edges to `receiver` from those that send to it; reports what cannot be sent."""
         for param, value in received.items():
-            refs = (value,) if isinstance(value, Ref) else value.refs
+            refs = value.refs
             if any(r.sender not in self.declared and self.names.may_be(r.sender) for r in refs):
                 self.waiting.add(receiver.id)
                 continue
@@ -67,7 +67,7 @@ class Sends:
         rule = f"cannot be received, {shown(ref.sender)} sends no {ref.field!r}"
         return f"{rule}; {hint}" if hint else rule
 
-    def _check_type(self, receiver: Declaration, param: str, value: Ref | Text) -> None:
+    def _check_type(self, receiver: Declaration, param: str, value: Received) -> None:
         """Report if what arrives can never be a value of the param."""
         schema = self.instances.schema(receiver.kind)
         if schema is None or param not in schema.params:
@@ -79,7 +79,9 @@ class Sends:
                 rule = f"must be {_described(wanted)}, but {shown(value.sender)} sends"
                 self._report(receiver, param, value, f"{rule} {value.field} as {_described(sent)}")
             return
-        types = {ref: self._type(ref) for ref in value.refs}
+        if not isinstance(value, Text):
+            return  # what an expression makes of it is known when it arrives
+        types = {ref: self._type(ref) for ref in value.parts if isinstance(ref, Ref)}
         for ref, sent in types.items():
             if takes_secrets(sent) and not fits(sent, str):
                 rule = f"cannot have {_described(sent)} within text; receive {ref.field} alone"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from setpoint.values import Ref, Secret, Text
+from setpoint.values import Received, Secret
 
 LONGEST = 60  # characters of a text that a message shows
 
@@ -86,7 +86,7 @@ def show(value: Any) -> str:
         return "null" if value is None else str(value).lower()
     if isinstance(value, str):
         return repr(value if len(value) <= LONGEST else value[:LONGEST] + "...")
-    if isinstance(value, (Ref, Text)):
+    if isinstance(value, Received):
         return "a received value"
     if isinstance(value, dict):
         return "a map" if value else "an empty map"

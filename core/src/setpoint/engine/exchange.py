@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
+from setpoint.declarations.params import convert
 from setpoint.engine.vertices import Vertices
 from setpoint.errors import SetpointError
 from setpoint.resource import Resource
-from setpoint.values import Ref, Secret, Text, reveal, takes_secrets
+from setpoint.values import Received, Ref, revealed, secrets_in, takes_secrets
 
 
 class NoValueError(Exception):
@@ -22,7 +23,7 @@ class NoValueError(Exception):
 class BadValueError(SetpointError):
     """A value came that the receiving param cannot have."""
 
-    def __init__(self, param: str, source: Ref | Text, why: str) -> None:
+    def __init__(self, param: str, source: Received, why: str) -> None:
         super().__init__(f"{param} cannot take what it receives from {source}: {why}")
 
 
@@ -57,34 +58,31 @@ class Exchange:
         found = []
         for receiver in self._vertices.senders.get(v, ()):
             for wanted in self._vertices.receives[receiver].values():
-                refs = wanted.refs if isinstance(wanted, Text) else (wanted,)
-                if not changed.isdisjoint(refs):
+                if not changed.isdisjoint(wanted.refs):
                     found.append(receiver)
                     break
         return found
 
-    def incoming(self, v: int) -> tuple[dict[str, Any], set[str]]:
-        """Return the params of `v` that are to change, with their values, and which are secret.
+    def incoming(self, v: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the params of `v` that are to change, with their values; and what those received that have secrets.
 
         Raises:
             NoValueError: a sender has not sent yet.
             BadValueError: a value does not fit its param.
+            SetpointError: there is no value with what was sent.
 
         """
         resource = self._vertices.resource[v]
         types = _types(type(resource))
-        changed, secret = {}, set()
+        changed, secret = {}, {}
         for param, source in self._vertices.receives[v].items():
-            value = self._evaluate(source)
-            if isinstance(value, Secret):
-                secret.add(param)
+            value = source.resolve(self._value)
+            if any(secrets_in(value)):
+                secret[param] = value
             value = fitting(param, source, value, types[param])
             if getattr(resource, param) != value:
                 changed[param] = value
         return changed, secret
-
-    def _evaluate(self, source: Ref | Text) -> Any:
-        return source.resolve(self._value) if isinstance(source, Text) else self._value(source)
 
     def _value(self, ref: Ref) -> Any:
         try:
@@ -93,20 +91,17 @@ class Exchange:
             raise NoValueError(ref) from None
 
 
-def fitting(param: str, source: Ref | Text, value: Any, wanted: Any) -> Any:
-    """Return `value` as the type `wanted` of `param`: a Secret stays one only where it may.
+def fitting(param: str, source: Received, value: Any, wanted: Any) -> Any:
+    """Return `value` as the type `wanted` of `param`: secrets stay some only where they may.
 
     Raises:
         BadValueError: it does not fit.
 
     """
-    if isinstance(value, Secret) and takes_secrets(wanted):
-        return value
-    plain = reveal(value)
     try:
-        return msgspec.convert(plain, wanted)
+        return convert(revealed(value), wanted)
     except msgspec.ValidationError as error:
-        hidden = isinstance(value, Secret)
+        hidden = takes_secrets(wanted) or any(secrets_in(value))
         raise BadValueError(param, source, "wrong type" if hidden else str(error)) from None
 
 

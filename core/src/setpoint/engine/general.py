@@ -138,8 +138,8 @@ class General:
         values, secret = self._parts.exchange.incoming(v)
         if not values:
             return
-        for param in secret & values.keys():
-            self._parts.redaction.taint(resource, param, values[param])
+        for param in secret.keys() & values.keys():
+            self._parts.redaction.taint(resource, param, secret[param])
         await call(resource, self._bound(resource, "recv"), values)
         resource.memory["changed"] = resource.changed | values.keys()
         self._parts.fights.forget(v)  # what is wanted changes, and nobody changes it back

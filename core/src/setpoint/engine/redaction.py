@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from setpoint.declarations.written import scalars
 from setpoint.graph import Graph
 from setpoint.resource import Resource
 from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, secrets_in, takes_secrets
@@ -35,8 +36,10 @@ class Redaction(Secrets):
                     memory["tainted"] = memory.get("tainted", NOTHING) | params
 
     def taint(self, resource: Resource, param: str, value: Any) -> None:
-        """Remember that `param` of `resource` has the secret `value`, and hide what it differs in."""
-        self.learn(value)
+        """Remember that `param` of `resource` has the secrets in `value`, and hide what it differs in."""
+        for secret in secrets_in(value):
+            for inner in scalars(secret.reveal()):
+                self.learn(inner)
         memory = resource.memory
         memory["tainted"] = memory.get("tainted", NOTHING) | {param}
 

@@ -11,7 +11,7 @@ from typing import Any
 from setpoint.engine.states import DIRTY, GENERAL, GONE
 from setpoint.graph import Edge, Graph, Policy
 from setpoint.resource import Resource
-from setpoint.values import Ref, Text
+from setpoint.values import Received
 
 Check = Callable[[Any], Any]
 NOBODY: Any = None  # in the place of what a vertex that left, or is about to come, does not have
@@ -43,7 +43,7 @@ class Vertices:
         self.state = bytearray()
         self.mode = bytearray()
         self.notify: dict[int, dict[int, Policy]] = {}
-        self.receives: dict[int, Mapping[str, Ref | Text]] = {}
+        self.receives: dict[int, Mapping[str, Received]] = {}
         self.senders: dict[int, set[int]] = {}
         self._free: list[int] = []
 
@@ -112,7 +112,7 @@ class Vertices:
         self._travels(graph.edges.values(), graph.receives)
 
     def _travels(
-        self, edges: Iterable[Edge], receives: Mapping[str, Mapping[str, Ref | Text]]
+        self, edges: Iterable[Edge], receives: Mapping[str, Mapping[str, Received]]
     ) -> None:
         index = self.index
         self.notify, self.receives, self.senders = {}, {}, {}
@@ -123,11 +123,11 @@ class Vertices:
             v = self.receives_from(key, wanted)
             self.receives[v] = wanted
 
-    def receives_from(self, key: str, wanted: Mapping[str, Ref | Text]) -> int:
+    def receives_from(self, key: str, wanted: Mapping[str, Received]) -> int:
         """Note that the vertex of `key` receives `wanted`; return it."""
         v = self.index[key]
         for value in wanted.values():
-            for ref in value.refs if isinstance(value, Text) else (value,):
+            for ref in value.refs:
                 self.senders.setdefault(self.index[ref.sender], set()).add(v)
         return v
 

@@ -111,7 +111,8 @@ class Calls(Base):
         count = SPECIAL[name]
         self._refuse_count(node, name, count, count)
         self._refuse_keywords(node, name, None)
-        wanted = self.code(node.args[0])
+        with self.optional():
+            wanted = self.code(node.args[0])
         if name == "present":
             return lambda frame: _if_there(frame, wanted) is not None
         otherwise = self.code(node.args[1])

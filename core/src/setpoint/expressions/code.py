@@ -34,7 +34,7 @@ class Base:
     Args:
         parsed: the expression.
 
-    paths: what it reads, in the order of the text.
+    paths: what it reads, in the order of the text, and whether it is all the same if that is missing.
     timed: its functions over time, those within others first.
     slots: how many loop variables it has.
 
@@ -45,12 +45,13 @@ class Base:
 
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
-        self.paths: dict[Path, None] = {}
+        self.paths: dict[Path, bool] = {}
         self.timed: list[Watched] = []
         self.slots = 0
         self._scopes: list[dict[str, int]] = []
         self._depth = self._nodes = 0
         self._around: ast.expr | None = None
+        self._is_optional = False
 
     def code(self, node: ast.expr) -> Code:
         """Build `node`, so that it gives a plain value."""
@@ -66,7 +67,7 @@ class Base:
             return self.code(node)
         path = self.path(node)
         if path is not None:
-            self.paths.setdefault(path)
+            self.paths[path] = self._is_optional and self.paths.get(path, True)
         return self.inner(node)
 
     def inner(self, node: ast.expr) -> Code:
@@ -130,6 +131,13 @@ class Base:
         outer, self._around = self._around, self._around or node
         yield
         self._around = outer
+
+    @contextmanager
+    def optional(self) -> Iterator[None]:
+        """Let what is built meanwhile be unknown or missing: there is something instead."""
+        outer, self._is_optional = self._is_optional, True
+        yield
+        self._is_optional = outer
 
     def span(self, node: ast.expr) -> tuple[int, int]:
         """Return where `node` is written."""

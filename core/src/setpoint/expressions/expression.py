@@ -13,7 +13,7 @@ from setpoint.expressions.frame import CONTAINER, LISTS, SCALARS, Frame, fields_
 from setpoint.expressions.lookup import field
 from setpoint.expressions.syntax import Parsed
 from setpoint.expressions.timed import State, Watched
-from setpoint.values import Secret
+from setpoint.values import Received, Secret
 
 KEPT = 4_096  # expressions whose functions are kept, by their text
 SHORT = 500  # characters of one that is kept
@@ -23,7 +23,7 @@ class Program(NamedTuple):
     """What an expression was made into; the same for all that are written alike."""
 
     code: Code
-    paths: tuple[Path, ...]
+    paths: dict[Path, bool]
     slots: int
     timed: tuple[Watched, ...]
     reads: bool  # whether it only looks something up: the value goes through as it is
@@ -52,7 +52,12 @@ class Expression:
             self._program = (_program if len(source) <= SHORT else _made)(source)
         except ExpressionError as error:
             raise error.moved(at) from None
-        self.paths = self._program.paths
+        self.paths = tuple(self._program.paths)
+
+    @property
+    def optional(self) -> frozenset[Path]:
+        """Those of the paths that may be unknown or missing, for there is something instead."""
+        return frozenset(path for path, optional in self._program.paths.items() if optional)
 
     @property
     def lookup(self) -> Path | None:
@@ -101,9 +106,7 @@ class Expression:
                 given += (watched.ask(frame, state, self.at) for watched in program.timed)
             value = program.code(frame)
             if type(value) not in SCALARS:
-                value = (
-                    _known(frame, frame.opened(value)) if program.reads else frame.measured(value)
-                )
+                value = _as_it_is(frame, value) if program.reads else frame.measured(value)
         except NotKnownError:
             return UNKNOWN
         except ExpressionError as error:
@@ -113,6 +116,10 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+
+def _as_it_is(frame: Frame, value: Any) -> Any:
+    return value if isinstance(value, Received) else _known(frame, frame.opened(value))
 
 
 def _known(frame: Frame, value: Any) -> Any:
@@ -143,12 +150,12 @@ def _program(source: str) -> Program:
 def _made(source: str) -> Program:
     path = _plain_path(source)
     if path is not None:
-        return Program(_reading(path), (path,), 0, (), reads=True, path=path)
+        return Program(_reading(path), {path: False}, 0, (), reads=True, path=path)
     parsed = Parsed(source)
     builder = Builder(parsed)
     reads = is_chain(parsed.tree) and builder.path(parsed.tree) is not None
     code = builder.raw(parsed.tree) if reads else builder.code(parsed.tree)
-    return Program(code, tuple(builder.paths), builder.slots, tuple(builder.timed), reads)
+    return Program(code, builder.paths, builder.slots, tuple(builder.timed), reads)
 
 
 _PATH = re.compile(

@@ -31,6 +31,10 @@ class NotKnownError(Exception):
     """Something that the result depends on is `UNKNOWN`; never leaves this package."""
 
 
+class NotReceivedError(Exception):
+    """Something that the result depends on is sent by a resource; never leaves this package."""
+
+
 class ExpressionError(SetpointError):
     """An expression is wrong, or cannot be evaluated with the values that there are.
 

@@ -14,8 +14,13 @@ from typing import Any
 
 import msgspec
 
-from setpoint.expressions.faults import UNKNOWN, ExpressionError, NotKnownError
-from setpoint.values import Secret
+from setpoint.expressions.faults import (
+    UNKNOWN,
+    ExpressionError,
+    NotKnownError,
+    NotReceivedError,
+)
+from setpoint.values import Received, Secret
 
 MAX_STEPS = 200_000
 MAX_TEXT = 1_000_000  # characters of one text
@@ -109,6 +114,7 @@ class Frame:
 
         Raises:
             NotKnownError: it is unknown.
+            NotReceivedError: it is sent by a resource.
 
         """
         while isinstance(value, Secret):
@@ -116,6 +122,8 @@ class Frame:
             value = value.reveal()
         if value is UNKNOWN:
             raise NotKnownError
+        if isinstance(value, Received):
+            raise NotReceivedError
         return value
 
     def measured(self, value: Any) -> Any:

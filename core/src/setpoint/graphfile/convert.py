@@ -8,7 +8,7 @@ from setpoint.declarations import Declarations, Link, shown
 from setpoint.errors import GraphError, Problem
 from setpoint.expressions import OPEN
 from setpoint.graphfile.scalars import resolve
-from setpoint.values import Ref, Text
+from setpoint.values import Received, Text
 
 _WIDE = 10_000  # columns; beyond this a long text is folded
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -31,9 +31,13 @@ def written(declarations: Declarations) -> str:
     tree: dict[str, Any] = {"graph": declarations.name}
     tree["resources"] = {_escaped(id_): body or None for id_, body in resources.items()}
     tree["edges"] = arrows
-    kept = {key: value for key, value in tree.items() if value}
+    return dumped({key: value for key, value in tree.items() if value})
+
+
+def dumped(tree: dict[str, Any]) -> str:
+    """Return `tree`, what a graph file has, as text."""
     text: str = yaml.dump(
-        kept or {"resources": None},
+        tree or {"resources": None},
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
@@ -78,11 +82,10 @@ def _references(found: dict[str, str | None]) -> Any:
 
 def _expressed(value: Any) -> Any:
     """Return `value` as it is written: plain, with what it receives as expressions."""
-    if isinstance(value, Ref):
-        quote = "'" if '"' in value.sender else '"'
-        return f"${{{{ send[{quote}{value.sender}{quote}].{value.field} }}}}"
     if isinstance(value, Text):
         return "".join(_expressed(part) for part in value.parts)
+    if isinstance(value, Received):
+        return f"${{{{ {value} }}}}"
     if isinstance(value, dict):
         return {key: _expressed(inner) for key, inner in value.items()}
     if isinstance(value, list):

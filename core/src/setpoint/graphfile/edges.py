@@ -10,6 +10,7 @@ from setpoint.declarations import Link, Map, Seq, Source, shown
 from setpoint.declarations.types import show
 from setpoint.errors import Problem, suggest
 from setpoint.graph import Policy
+from setpoint.values import Received
 
 POLICIES = get_args(Policy)
 
@@ -67,6 +68,9 @@ class Edges:
         for item, place in written.entries():
             if isinstance(item, str) and len(_ARROW.split(item)) > 1:
                 yield from self._chain(item, place)
+            elif isinstance(item, Received):
+                rule = "an edge cannot depend on what is sent"
+                self._wrong(place, f"{rule}; take its ends from vars or facts")
             else:
                 rule = f"an edge is a text, not {show(item)}"
                 self._wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
@@ -96,6 +100,8 @@ def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
 
 
 def _wrong_reference(word: str, reference: Any) -> str:
+    if isinstance(reference, Received):
+        return f"{word} cannot depend on what is sent; take KIND NAME from vars or facts"
     if not isinstance(reference, str):
         return f"{word} must be KIND NAME, a list of such, or a glob, not {show(reference)}"
     if reference.startswith("module "):

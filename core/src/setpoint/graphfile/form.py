@@ -232,9 +232,8 @@ class Form:
         if isinstance(id_, str) or id_ is UNKNOWN:
             return None if id_ is UNKNOWN else id_
         if id_ is not msgspec.UNSET:
-            self.wrong(
-                at, f"the key of a resource has vars in it, and nothing received, not {show(key)}"
-            )
+            rule = f"the key of a resource cannot depend on what is sent, as {show(key)} does"
+            self.wrong(at, f"{rule}; take it from vars or facts")
         return key
 
     def _is_plain(self, body: Map) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from setpoint.declarations.types import show
 from setpoint.expressions import OPEN, ExpressionError
-from setpoint.values import as_text
+from setpoint.values import Received, as_text
 
 
 def pattern(key: str) -> re.Pattern[str]:
@@ -28,7 +28,9 @@ def key_of(item: Any) -> Any:
     """Return what tells `item` of a list from others: itself, or its name."""
     if isinstance(item, Mapping):
         return item.get("name", "")
-    return getattr(item, "name", "") if isinstance(item, msgspec.Struct) else as_text(item)
+    if isinstance(item, msgspec.Struct):
+        return getattr(item, "name", "")
+    return item if isinstance(item, Received) else as_text(item)
 
 
 def wrong_id(id_: str) -> str:

@@ -16,10 +16,12 @@ import msgspec
 
 from setpoint.declarations import Declarations, Map, Seq, Source
 from setpoint.declarations.types import show
+from setpoint.errors import Place
 from setpoint.expressions import OPEN, UNKNOWN, Expression, ExpressionError, Template
+from setpoint.expressions.received import SENT, check_sent, evaluate
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.reader import MAX_DEPTH
-from setpoint.values import Ref, Text, as_text
+from setpoint.values import Received, Text, as_text
 
 FREE = 1_000_000  # characters that expressions may add to any file, however short
 GROWTH = 10  # and in addition, how many times the length of the file
@@ -148,8 +150,9 @@ class Scope:
 
     def _evaluate(self, expression: Expression, at: int) -> Any:
         for path in expression.paths:
-            if path[0] == "send":
-                return self._sent(expression)
+            if path[0] == SENT:
+                self._check_sent(expression)
+                continue
             self._check(path, expression, at)
             if path[0] == "vars" and self._vars.get("".join(path[1:2])) is msgspec.UNSET:
                 return msgspec.UNSET  # what is wrong with it is said already
@@ -157,15 +160,18 @@ class Scope:
         if expression.is_timed:
             state = self._known.state(self.source.file, at, expression.at, self.each.get("key"))
         names = {"vars": self._vars, "env": self._env, "facts": self._known, "each": self.each}
-        return expression.evaluate(names, state=state)
+        return evaluate(expression, names, lambda: self._place(expression, at), state)
 
-    def _sent(self, expression: Expression) -> Ref:
-        """Return the reference that `expression` is."""
-        path = expression.lookup
-        if path is None or len(path) != 3:
-            rule = 'send["KIND NAME"].FIELD stands alone in an expression in this version'
-            raise _WrongError(expression.source, f"{rule}, or in text")
-        return Ref(path[1], path[2])
+    def _check_sent(self, expression: Expression) -> None:
+        """Refuse what cannot be received, whatever the facts are."""
+        try:
+            check_sent(expression)
+        except ExpressionError as error:
+            raise _WrongError(expression.source, str(error)) from None
+
+    def _place(self, expression: Expression, at: int) -> Place:
+        within = 2 * len(expression.source) + 100
+        return self.source.place(self.source.locate(at, expression.source, within))
 
     def _check(self, path: tuple[str, ...], expression: Expression, at: int) -> None:
         """Refuse what cannot be named here; note which facts are read."""
@@ -195,7 +201,7 @@ class Scope:
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return the text of `parts`, a `Text` if some of it is received."""
-        pieces: list[str | Ref] = []
+        pieces: list[str | Received] = []
         for part in parts:
             value, expression = (part, "") if isinstance(part, str) else part
             if value is msgspec.UNSET or value is UNKNOWN:
@@ -204,10 +210,10 @@ class Scope:
                 what = f"{expression} is {show(value)}, and no part of a text"
                 raise _WrongError(expression, what)
             inner = value.parts if isinstance(value, Text) else (value,)
-            pieces += [piece if isinstance(piece, Ref) else as_text(piece) for piece in inner]
-            self._spend(sum(len(piece) for piece in pieces[-len(inner) :]), expression)
+            pieces += [piece if isinstance(piece, Received) else as_text(piece) for piece in inner]
+            self._spend(sum(len(str(piece)) for piece in pieces[-len(inner) :]), expression)
         joined = _adjacent_joined(pieces)
-        if any(isinstance(part, Ref) for part in joined):
+        if any(isinstance(part, Received) for part in joined):
             return Text(joined)
         return "".join(map(str, joined))
 
@@ -226,9 +232,9 @@ def _missing(values: Any, otherwise: Any) -> Any:
     return UNKNOWN if id(UNKNOWN) in kinds else otherwise
 
 
-def _adjacent_joined(pieces: list[str | Ref]) -> tuple[str | Ref, ...]:
+def _adjacent_joined(pieces: list[str | Received]) -> tuple[str | Received, ...]:
     """Return `pieces` with texts that follow each other made one."""
-    result: list[str | Ref] = []
+    result: list[str | Received] = []
     texts: list[str] = []
     for piece in [*pieces, None]:
         if isinstance(piece, str):

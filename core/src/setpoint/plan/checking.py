@@ -18,13 +18,14 @@ from setpoint.errors import Refused
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Fact, Resource, call
-from setpoint.values import Change, Ref, Secret, Secrets, reveal
+from setpoint.values import Change, Ref, Secrets, reveal, secrets_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from setpoint.plugins import Plugins
     from setpoint.processes import Processes
+    from setpoint.world import World
 
 T = TypeVar("T")
 Outcome = list[Change] | BaseException
@@ -37,7 +38,7 @@ class _PlanHost(Host):
     """A host on which a graph can be looked at, and no directory is made."""
 
     def __init__(self, base: Host, graph: Graph, secrets: Secrets) -> None:
-        self.root, self.clock = base.root, base.clock
+        self.root, self.clock, self.name = base.root, base.clock, base.name
         self.watcher, self.files = base.watcher, base.files
         self._base = base
         self._resources, self._secrets = graph.resources, secrets
@@ -50,6 +51,11 @@ class _PlanHost(Host):
     def processes(self) -> "Processes":
         """Those of the host below, which knows all children of this process."""
         return self._base.processes
+
+    @cached_property
+    def world(self) -> "World":
+        """That of the host below."""
+        return self._base.world
 
     def state_directory(self, resource: Resource | Fact) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""
@@ -171,7 +177,7 @@ class Checking:
                 continue
             value = source.resolve(self._sent.__getitem__)
             values[param] = fitting(param, source, value, types[param])
-            if isinstance(value, Secret):
+            if any(secrets_in(value)):
                 self.redaction.taint(resource, param, value)
         if resource.id in self.pending:
             return False
