@@ -289,6 +289,8 @@ def test_an_unknown_kind_is_suggested() -> None:
         (Change("state", "file", None), "state file -> (nothing)"),
         (Change("content", "a\nb", "c"), "content changed"),
         (Change("content", None, b"x"), "content set"),
+        (Change("content", None, "a\nb"), "content set"),
+        (Change("run", None, "find " * 13), f"run {('find ' * 13)[:60]} ..."),
         (Change("content", "x" * 61, None), "content removed"),
         (Change("password", "(secret)", "(secret)"), "password changed"),
         (Change("on", False, True), "on false -> true"),

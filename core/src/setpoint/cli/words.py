@@ -132,11 +132,18 @@ def counts(**numbers: int) -> str:
 def sentence(change: Change) -> str:
     """Return `change` in a few words: "mode 0600 -> 0644", "content changed"."""
     before, after = shown(change.before), shown(change.after)
+    if change.before is None and after is None and _is_line(change.after):
+        after = f"{change.after[:LONGEST]} ..."
     if HIDDEN in (before, after) or None in (before, after):
         return f"{change.attribute} {_verb(change)}"
     if change.before is None:
         return f"{change.attribute} {after}"
     return f"{change.attribute} {before} -> {after}"
+
+
+def _is_line(value: Any) -> bool:
+    """Whether `value` is one line of text, the beginning of which says something."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _verb(change: Change) -> str:
