@@ -20,7 +20,8 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 ORDER = (
     "errors oserrors values clock expressions openat2 paths temporaries replacing hookspecs watching relations"
     " resource together files editing processes dbus world host accounts journal generations asking graph"
-    " autoedges plugins following declarations secrets selection reversals graphfile knowing engine comparing plan program kinds cli testing"
+    " autoedges plugins following declarations secrets sharing selection reversals graphfile knowing"
+    " engine comparing plan program kinds cli testing"
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"
