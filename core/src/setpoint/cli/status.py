@@ -36,13 +36,19 @@ def command(prefix: str | None, as_json: bool) -> None:
     resources had to be repaired because something else changed them.
     """
     directory = Path(prefix or state_root())
-    _refuse_none(directory)
+    refuse_none(directory)
     found = read_status(directory)
     click.echo(document(found) if as_json else "\n".join(lines(found)))
     sys.exit(0 if is_well(found) else 1)
 
 
-def _refuse_none(directory: Path) -> None:
+def refuse_none(directory: Path) -> None:
+    """See that there is a journal in `directory` that this user may read.
+
+    Raises:
+        SetpointError: there is not.
+
+    """
     try:
         os.stat(directory / "journal.db")
     except (FileNotFoundError, NotADirectoryError):

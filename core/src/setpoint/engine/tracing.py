@@ -227,6 +227,8 @@ class Tracing:
         return self._add(v, what, Cause("", 0.0, number), **given)
 
     def _add(self, v: int, what: str, cause: Cause, **given: Any) -> int:
+        if not cause.number:  # whatever it was, it came of the failure too
+            cause = cause._replace(number=self._bad.get(v, 0))
         return self._tell(self._key(v), what, cause, **given)
 
     def _tell(self, id_: str, what: str, cause: Cause, **given: Any) -> int:
@@ -267,5 +269,5 @@ def short(value: Any) -> str | None:
         text = as_text(value)
     except Exception:  # a value of a plugin may be as broken as the plugin
         return type(value).__name__
-    is_plain = len(text) <= LONGEST and text.isprintable()
-    return text if is_plain else f"{len(text):,} characters"
+    shown = text if text.isprintable() else repr(text[:LONGEST])
+    return shown if len(text) <= LONGEST >= len(shown) else f"{len(text):,} characters"
