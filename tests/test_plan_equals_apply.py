@@ -6,7 +6,8 @@ SETPOINT_EXAMPLES is how many are drawn, SETPOINT_SEED with which number to begi
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -87,7 +88,7 @@ class Drawn:
         graph = Graph("drawn")
         for area in areas:
             graph.add(*area)
-            for first, then in zip(area, area[1:], strict=False):
+            for first, then in pairwise(area):
                 graph.connect(Edge(first.id, then.id, self._policy()))
         self._connect(graph, [r for area in areas for r in area])
         if self.random.random() < 0.8:
@@ -185,7 +186,7 @@ class Drawn:
         if not self.calm:
             commands += [f"rm -f {flag}", "false", f"touch {flag}; exit 3"]
         cmd = self.random.choice(commands)
-        name = f"{self.random.randrange(1000)}"
+        name = f"{area} {self.random.randrange(1000)}"
         return kind(
             "exec", name, cmd=cmd, shell=True, meta=self._meta(), **self.random.choice(guards)
         )
@@ -353,16 +354,18 @@ def told(found: Plan, graph: Graph, ran: Ran) -> list[str]:
     return [*declared, *map(str, (*graph.edges.values(), *parts, *ran.events, ran.result))]
 
 
-async def hold(root: Path, seed: int, names: tuple[str, ...] = ()) -> tuple[int, int]:
+async def hold(root: Path, seed: int, accounts: "Accounts | None" = None) -> tuple[int, int]:
     """Draw an example, plan and run it twice; return how many statements were open, and how many there were."""
     random = Random(seed)
-    drawn = Drawn(root, random, names)
+    drawn = Drawn(root, random, accounts.NAMES if accounts else ())
     for area in range(5):
         (root / f"area{area}").mkdir(parents=True)
     (root / "source/deep").mkdir(parents=True)
     (root / "source/f").write_text("of the source\n")
     (root / "source/deep/b").write_text("deep\n")
     drawn.disturb()
+    if accounts:
+        accounts.draw(seed)
     state = random.getstate()
     open_, all_, went_well = 0, 0, False
     for turn in range(2):
@@ -401,3 +404,40 @@ async def hold_all(place: Path, first: int, **options: Any) -> None:
 @pytest.mark.timeout(300)
 async def test_files_and_commands_do_what_their_plan_says(tmp_path: Path, first: int) -> None:
     await hold_all(tmp_path, first)
+
+
+class Accounts:
+    """The account files of a namespace, to be drawn anew for each example."""
+
+    NAMES = ("plana", "planb", "planc")
+    FILES = ("passwd", "group", "shadow", "gshadow")
+
+    def __init__(self) -> None:
+        self._before = {name: Path("/etc", name).read_text() for name in self.FILES}
+
+    def draw(self, seed: int) -> None:
+        """Have some of the users and groups, each with a number of its own."""
+        random, text = Random(seed), dict(self._before)
+        for number, name in enumerate(self.NAMES, 3000):
+            shutil.rmtree(f"/home/{name}", ignore_errors=True)
+            has_group, has_user = random.random() < 0.5, random.random() < 0.4
+            if has_group or has_user:
+                members = ",".join(random.sample(self.NAMES, random.randint(0, 1)))
+                text["group"] += f"{name}:x:{number}:{members}\n"
+                text["gshadow"] += f"{name}:!::{members}\n"
+            if has_user:
+                text["passwd"] += f"{name}:x:{number}:{number}::/home/{name}:/bin/sh\n"
+                text["shadow"] += f"{name}:!:19000:0:99999:7:::\n"
+        for name, content in text.items():
+            Path("/etc", name).write_text(content)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("first", CHUNKS)
+@pytest.mark.timeout(300)
+async def test_users_and_groups_do_what_their_plan_says(
+    tmp_path: Path, private: Callable[..., None], first: int
+) -> None:
+    private("/etc", "/home", "/var/mail")
+    accounts = Accounts()
+    await hold_all(tmp_path, first, accounts=accounts)

@@ -12,6 +12,7 @@ EPILOG = f"""\b
 Examples:
   setpoint apply site.yaml
   setpoint apply site.yaml --noop     only look
+  setpoint apply site.plan            exactly what `setpoint plan --out site.plan` has shown
 
 \b
 Signals:
@@ -36,9 +37,34 @@ def command(
     prefix: str | None,
     as_json: bool,
 ) -> None:
-    """Bring this machine into the state that FILEs declare, then exit."""
+    """Bring this machine into the state that FILEs declare, then exit.
+
+    FILE may be a plan that was saved. It is applied only if the graph files, what they declare, the kinds and the
+    machine are as they were; else it is said what is different, and nothing is changed.
+    """
     options = Options(noop=noop, watch=False, converged_timeout=0)
     settings = Settings(
         files, options, prefix, automatic=automatic, as_json=as_json, color=ctx.color
     )
+    if plan := next(filter(_may_be_plan, files), ""):
+        settings = _to_apply(plan, settings)
     sys.exit(run(settings))
+
+
+def _may_be_plan(path: str) -> bool:
+    """Whether the file at `path` begins as JSON does, so that it is worth a closer look."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1) == b"{"
+    except OSError:  # which is told when it is read as what it is
+        return False
+
+
+def _to_apply(path: str, settings: Settings) -> Settings:
+    from setpoint.plan.saved import is_plan  # most files are none
+
+    if not is_plan(path):
+        return settings
+    from setpoint.cli.accepting import to_apply
+
+    return to_apply(path, settings)

@@ -10,15 +10,17 @@ from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, read, wa
 from setpoint.cli.planned import document, lines
 from setpoint.cli.unhandled import told_without
 from setpoint.engine.redaction import Redaction
+from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.knowing import AT_ALL, Knowing
-from setpoint.plan import Plan, plan
+from setpoint.plan import Plan, plan, saved
 
 EPILOG = """\b
 Examples:
   setpoint plan site.yaml
   setpoint plan site.yaml --detailed-exitcode || echo "something to do"
+  setpoint plan site.yaml --out site.plan && setpoint apply site.plan
 
 \b
 Exit code:
@@ -31,6 +33,12 @@ Exit code:
 @click.command(epilog=EPILOG)
 @FILES
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if something would change.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Save the plan in FILE, for `setpoint apply FILE`.",
+)
 @AUTOEDGES
 @PREFIX
 @JSON
@@ -38,36 +46,55 @@ Exit code:
 def command(
     files: tuple[str, ...],
     detailed_exitcode: bool,
+    out: str | None,
     automatic: bool,
     prefix: str | None,
     as_json: bool,
 ) -> None:
     """Show what a run of FILEs would change, without changing anything.
 
-    Every resource is checked. Shown are those that are not as declared, with each attribute before
-    and after, then what would be refreshed because of it. Secrets are never shown.
+    Every resource is checked. Shown are those that are not as declared, with each attribute before and after, then
+    what would be refreshed because of it, or because a former run owes it. What depends on what the run itself brings
+    about is "known while running". Secrets are never shown.
+
+    With --out the plan is saved too, readable by its owner only, without secrets. `setpoint apply` of that file does
+    exactly what was shown, or nothing if anything has moved since.
     """
-    found = _plan(read(files, automatic), prefix)
+    found = _plan(files, automatic, prefix, out)
     click.echo(document(found) if as_json else "\n".join(lines(found)))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(live: Live, prefix: str | None) -> Plan:
+def _plan(files: tuple[str, ...], automatic: bool, prefix: str | None, out: str | None) -> Plan:
+    live = read(files, automatic)
     host = Host(state=prefix)
     try:
-        return asyncio.run(_planned(live, host))
+        secret = saved.key(host, make=True) if out else b""
+        graph, found = asyncio.run(_planned(live, host, secret))
+        if out:
+            made = saved.made_of(graph, live.texts, installed(), secret)
+            saved.write(out, host, found, made, files, automatic=automatic)
+        return found
     finally:
         host.close()
 
 
-async def _planned(live: Live, host: Host) -> Plan:
+async def _planned(live: Live, host: Host, secret: bytes) -> tuple[Graph, Plan]:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
     knowing = Knowing(host, warn, lambda _: None)
     try:
         graph = await knowing.graph(live, AT_ALL)
-        return await plan(graph, plugins=installed(), host=host, redaction=redaction)
+        found = await plan(
+            graph,
+            plugins=installed(),
+            host=host,
+            redaction=redaction,
+            because=getattr(live, "because", None),
+            key=secret,
+        )
+        return graph, found
     finally:
         await knowing.close()

@@ -1,0 +1,279 @@
+"""A plan in a file, which is applied only as long as all that it was made of is as it was.
+
+The file has what the plan says, and of what it was made: graph files and what they declare by digests. There may be
+secrets in those, so the digests are keyed, and the key never leaves the state directory: nobody who gets to see the
+file can try out what a secret is. The same key seals the file: what is applied is what was planned.
+"""
+
+import hmac
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from setpoint import __version__
+from setpoint.errors import SetpointError
+from setpoint.graph import Graph
+from setpoint.host import Host
+from setpoint.paths import absolute
+from setpoint.plan.model import Plan
+from setpoint.plugins import Plugins
+from setpoint.resource import Resource, params
+from setpoint.values import reveal
+
+HEAD = b'{"setpoint plan":'  # what such a file begins with, and no graph file does
+FORMAT = 1
+KEY = "plan.key"
+KEY_BYTES = 32
+
+# How something differs: what is another one, is gone, is new.
+FILES = ("was changed", "is read no more", "is read only now")
+DECLARED = ("is declared otherwise now", "is declared no more", "is declared only now")
+PARTS = {  # of a plan, with what each says of a resource
+    "steps": "changes",
+    "troubles": "cannot be checked",
+    "refreshes": "is refreshed",
+    "doubts": "may change",
+    "blocked": "is blocked",
+    "waiting": "waits",
+}
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan is made of.
+
+    setpoint: the version.
+    kinds: each kind in the graph to the distribution that it is from, with its version.
+    files: path, absolute, to a keyed digest of each graph file that was read.
+    declared: id to a keyed digest of all that is declared of it: params, meta, edges that lead to it.
+    """
+
+    setpoint: str
+    kinds: Mapping[str, str]
+    files: Mapping[str, str]
+    declared: Mapping[str, str]
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the file.
+
+    format: of the file; 1.
+    at: wall time when it was planned.
+    state: the state directory, whose key seals it.
+    given: the graph files as they were given, absolute.
+    automatic: whether to add automatic edges.
+    made: what the plan is made of.
+    plan: what it says, see `Plan`.
+    seal: a keyed digest of all else.
+    """
+
+    format: int = msgspec.field(name="setpoint plan")
+    at: float
+    state: str
+    given: tuple[str, ...]
+    automatic: bool
+    made: Made
+    plan: dict[str, Any]
+    seal: str = ""
+
+
+def key(host: Host, *, make: bool = False) -> bytes:
+    """Return the key of the state directory of `host`; with `make` it is made if there is none.
+
+    Raises:
+        OSError: it cannot be read, or made.
+        SetpointError: there is none, or it is damaged.
+
+    """
+    path = os.path.join(host.root, KEY)
+    if make and not os.path.lexists(path):
+        os.makedirs(host.root, 0o700, exist_ok=True)
+        host.files.write(path, os.urandom(KEY_BYTES), mode=0o600)
+    try:
+        found = host.files.read(path)
+    except FileNotFoundError:
+        cure = "give the --prefix that it was planned with"
+        raise SetpointError(f"{path} is not there, so no plan is from here; {cure}") from None
+    if len(found) != KEY_BYTES:
+        raise SetpointError(f"{path} is damaged; remove it, and plan again")
+    return found
+
+
+def made_of(graph: Graph, texts: Mapping[str, str], plugins: Plugins, secret: bytes) -> Made:
+    """Return what a plan of `graph` is made of, which was read from `texts`, path to text."""
+    origins = plugins.kinds()
+    kinds = sorted({resource.kind for resource in graph.resources.values()})
+    before: dict[str, list[tuple[str, str]]] = {}
+    for edge in graph.edges.values():
+        before.setdefault(edge.then, []).append((edge.first, edge.notify or ""))
+    return Made(
+        setpoint=__version__,
+        kinds={kind: origins[kind].origin for kind in kinds if kind in origins},
+        files={path: _keyed(secret, text) for path, text in texts.items()},
+        declared={
+            id_: _keyed(secret, _declaration(graph, resource, before.get(id_, [])))
+            for id_, resource in graph.resources.items()
+        },
+    )
+
+
+def _declaration(graph: Graph, resource: Resource, before: list[tuple[str, str]]) -> Any:
+    received = graph.receives.get(resource.id, {})
+    values = {name: getattr(resource, name) for name in params(type(resource))}
+    known = {
+        name: value
+        for name, value in values.items()
+        if name not in received and value is not msgspec.UNSET
+    }
+    return [
+        known,
+        resource.meta,
+        {name: str(source) for name, source in received.items()},
+        sorted(before),
+    ]
+
+
+def _keyed(secret: bytes, value: Any) -> str:
+    encoded = msgspec.json.encode(value, enc_hook=_plain, order="deterministic")
+    return hmac.digest(secret, encoded, "sha256").hex()
+
+
+def _plain(value: Any) -> Any:
+    revealed = reveal(value)
+    return str(value) if revealed is value else revealed
+
+
+# -- in a file
+
+
+def write(
+    path: str, host: Host, found: Plan, made: Made, given: tuple[str, ...], *, automatic: bool
+) -> None:
+    """Put `found` into the file at `path`, as a whole, for its owner only.
+
+    Raises:
+        SetpointError: there is something at `path` that is no plan.
+        OSError: it cannot be written.
+
+    """
+    path = absolute(path)
+    if os.path.lexists(path) and not is_plan(path):
+        raise SetpointError(f"{path} is there already and is no plan; write it to another file")
+    saved = Saved(
+        format=FORMAT,
+        at=time.time(),
+        state=host.root,
+        given=tuple(map(absolute, given)),
+        automatic=automatic,
+        made=made,
+        plan=plain(found),
+    )
+    sealed = msgspec.structs.replace(saved, seal=_keyed(key(host), saved))
+    host.files.write(path, msgspec.json.encode(sealed) + b"\n", mode=0o600, fsync=True)
+
+
+def plain(found: Plan) -> dict[str, Any]:
+    """Return `found` as it is once it has been written as JSON and read again."""
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found, enc_hook=str))
+    return decoded
+
+
+def is_plan(path: str) -> bool:
+    """Whether there is a plan in the file at `path`; false too if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(HEAD)) == HEAD
+    except OSError:
+        return False
+
+
+def read(path: str) -> Saved:
+    """Return what is in the file at `path`, whose seal is not looked at yet.
+
+    Raises:
+        OSError: it cannot be read.
+        SetpointError: it is damaged, or of another version.
+
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        format_ = msgspec.json.decode(content)["setpoint plan"]
+        if format_ == FORMAT:
+            return msgspec.json.decode(content, type=Saved)
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise SetpointError(f"{path}: this plan is damaged, {error}; plan again") from None
+    why = f"this plan has the format {format_!r}, and this setpoint knows {FORMAT}"
+    raise SetpointError(f"{path}: {why}; plan again")
+
+
+def refuse_forged(saved: Saved, path: str, host: Host) -> bytes:
+    """Return the key of `saved`, which was made with the state directory of `host` and is as it was.
+
+    Raises:
+        SetpointError: it was not, or is not.
+
+    """
+    if saved.state != host.root:
+        why = f"it was planned with the state directory {saved.state}, not {host.root}"
+        raise SetpointError(f"{path}: {why}; give --prefix {saved.state}")
+    secret = key(host)
+    seal = _keyed(secret, msgspec.structs.replace(saved, seal=""))
+    if not hmac.compare_digest(seal, saved.seal):
+        raise SetpointError(f"{path}: it was changed, or planned on another machine; plan again")
+    return secret
+
+
+# -- what has moved
+
+
+def moved(saved: Saved, made: Made, found: Plan) -> list[str]:
+    """Return what is not as it was when `saved` was made; of what follows from each other only the first."""
+    return (
+        list(_of_programs(saved.made, made))
+        or list(_named(saved.made.files, made.files, FILES))
+        or list(_named(saved.made.declared, made.declared, DECLARED))
+        or list(_of_machine(saved.plan, plain(found)))
+    )
+
+
+def _of_programs(before: Made, now: Made) -> Iterator[str]:
+    if before.setpoint != now.setpoint:
+        yield f"setpoint is {now.setpoint} now, not {before.setpoint}"
+    for kind in sorted(before.kinds.keys() | now.kinds.keys()):
+        was, is_ = before.kinds.get(kind, "nowhere"), now.kinds.get(kind, "nowhere")
+        if was != is_:
+            yield f"the kind {kind} is from {is_} now, not {was}"
+
+
+def _named(
+    before: Mapping[str, str], now: Mapping[str, str], words: tuple[str, str, str]
+) -> Iterator[str]:
+    """Yield the names whose digest differs, with the first word; that are gone, or new, with the others."""
+    changed, gone, new = words
+    for name in dict.fromkeys((*before, *now)):
+        if name not in now:
+            yield f"{name} {gone}"
+        elif name not in before:
+            yield f"{name} {new}"
+        elif before[name] != now[name]:
+            yield f"{name} {changed}"
+
+
+def _of_machine(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    for part, what in PARTS.items():
+        was, is_ = ({one["id"]: _bare(one) for one in plan[part]} for plan in (before, now))
+        for id_ in dict.fromkeys((*was, *is_)):
+            if id_ not in is_:
+                yield f"{id_} {what} in the plan, and does no more"
+            elif id_ not in was:
+                yield f"{id_} {what} now, and not in the plan"
+            elif was[id_] != is_[id_]:
+                yield f"{id_} {what} otherwise than in the plan"
+
+
+def _bare(one: dict[str, Any]) -> dict[str, Any]:
+    """Return what a plan says of a resource, without why it is declared so."""
+    return {name: value for name, value in one.items() if name != "because"}
