@@ -23,11 +23,14 @@ class Block(NamedTuple):
     writing: where resources are put.
     condition: all of `when` around this one, within `each` if there is one.
     items: what each resource is declared for; None: once.
+    condition_at, items_at: the places of both in the program.
     """
 
     writing: "Writing"
     condition: Condition = True
     items: Any = None
+    condition_at: int = 0
+    items_at: int = 0
 
 
 _BLOCK: ContextVar[Block | None] = ContextVar("setpoint_block", default=None)
@@ -71,7 +74,8 @@ def when(condition: Condition) -> Iterator[None]:
     if not isinstance(condition, (bool, Expression)):
         raise TypeError(f"when takes an expression, or true or false, not {condition!r}")
     outer = block()
-    with within(outer._replace(condition=both(outer.condition, condition))):
+    at = outer.writing.source.here()
+    with within(outer._replace(condition=both(outer.condition, condition), condition_at=at)):
         yield
 
 
@@ -102,7 +106,8 @@ class Each:
             items = list(items)
         if isinstance(outer.condition, Expression):
             items = pick(outer.condition, items, [])
-        with within(outer._replace(condition=outer.condition is not False, items=items)):
+        at, condition = outer.writing.source.here(), outer.condition is not False
+        with within(outer._replace(condition=condition, items=items, items_at=at)):
             yield self.value
 
 

@@ -26,7 +26,7 @@ class Declared:
         block().writing.declare(self.id, given)
 
     @property
-    def send(self) -> "Sent":
+    def send(self) -> Any:
         """What it sends: each field is an expression.
 
         Raises:

@@ -1,7 +1,6 @@
 """Values of a Python program as a graph file has them: expressions in `${{ }}`, and places."""
 
 import base64
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +25,6 @@ def declared(value: Any, at: int) -> Any:
         return _text(str.__str__(value))
     if value is None or isinstance(value, (bool, int, float, Secret)):
         return value
-    if isinstance(value, os.PathLike):
-        return declared(os.fsdecode(value), at)
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
