@@ -176,6 +176,40 @@ async def test_edges_that_were_turned_round_meanwhile_close_no_circle(engine, de
     assert os.listdir(tmp_path) == []
 
 
+async def test_what_is_not_to_be_put_back_any_more_is_left(engine, declare, tmp_path):
+    path = tmp_path / "file"
+    async with engine.keeping(declare()) as kept:
+        kept.engine.swap(engine.graph(File(str(path), content="ours")))
+        await kept.told(Converged)
+        assert records(engine.host) == []
+        kept.engine.swap(engine.graph(Noop("other")))
+        await kept.told(Converged)
+    assert path.read_text() == "ours"
+
+
+async def test_what_is_not_to_be_put_back_any_more_after_a_restart_is_left(
+    engine, declare, tmp_path
+):
+    path = tmp_path / "file"
+    await engine.converge(declare())
+    await engine.converge(File(str(path), content="ours"), noop=True)
+    assert len(records(engine.host)) == 1  # a look changes nothing
+    await engine.converge(File(str(path), content="ours"))
+    await engine.converge(Noop("other"))
+    assert path.read_text() == "ours"
+
+
+async def test_what_waits_for_it_now_is_put_back_first(engine, declare, tmp_path):
+    one, other = declare("one"), declare("other")
+    async with engine.keeping(one, other) as kept:
+        edges = f"{other.id} -> {one.id}"  # that came later, and nothing was changed since
+        kept.engine.swap(engine.graph(declare("one"), declare("other"), edges=edges))
+        kept.engine.swap(engine.graph(Noop("other")))
+        await kept.told(Converged)
+    done = [event.id for event in engine.events if isinstance(event, Changed)]
+    assert done[2:] == [f"reverse {one.id}", f"reverse {other.id}"]
+
+
 async def test_a_changed_declaration_that_leaves_is_known_to_be_ours(engine, declare, tmp_path):
     path = tmp_path / "file"
     path.write_text("first")

@@ -11,12 +11,12 @@ in the opposite order of what they undo.
 
 import asyncio
 import os
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from glob import escape, iglob
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -109,13 +109,20 @@ class Reversals:
     def __init__(self, host: "Host", plugins: "Plugins") -> None:
         self._host, self._plugins = host, plugins
         self.scope = ""
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._records: dict[str, Record] | None = None  # path to what is there; read once
 
     def alone(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
         """Return what keeps a resource and its reversal from running at the same time."""
         if isinstance(resource, Reversal):
-            return self._locks[resource.name]
-        return self._locks[resource.id] if resource.meta.reverse else nullcontext()
+            return self._lock(resource.name)
+        return self._lock(resource.id) if resource.meta.reverse else nullcontext()
+
+    def _lock(self, id_: str) -> asyncio.Lock:
+        lock = self._locks.get(id_)
+        if lock is None:
+            lock = self._locks[id_] = asyncio.Lock()
+        return lock
 
     async def keep(self, resource: Resource, after: list[str]) -> None:
         """Write down what `resource` is about to do, and how to undo it unless that is known already.
@@ -141,41 +148,70 @@ class Reversals:
         )
         content = msgspec.json.encode(record)
         await self._host.in_thread(partial(self._host.files.write, path, content, mode=0o600))
+        if self._records is not None:
+            self._records[path] = record
 
     def _read(self, path: str) -> Record:
         return msgspec.json.decode(self._host.files.read(path), type=Record)
 
-    def extend(self, graph: Graph, live: Mapping[str, Resource]) -> None:
+    def extend(
+        self, graph: Graph, live: Mapping[str, Resource], edges: Iterable[tuple[str, str]] = ()
+    ) -> None:
         """Add to `graph` the reversals of what it does not declare any more.
 
         Args:
             graph: gives the scope.
             live: the resources of the graph before it, which know best what was declared last.
+            edges: those of the graph before it, pairs of ids.
 
         """
-        records = {record.id: record for record in self._records(graph)}
+        records = {record.id: record for record in self._due(graph)}
+        if not records:
+            return
+        after = {id_: [] if id_ in live else record.after for id_, record in records.items()}
+        for first, then in edges:
+            if then in after and then in live:
+                after[then].append(first)
         found = {id_: self._found(graph, record, live) for id_, record in records.items()}
         made = {id_: reversal for id_, reversal in found.items() if reversal is not None}
         graph.add(*(one for one in made.values() if one.id not in graph.resources))
-        edges = [
+        turned = [
             Edge(reversal.id, made[first].id, None, "reverse")
             for id_, reversal in made.items()
-            for first in records[id_].after
+            for first in after[id_]
             if first in made
         ]
-        for edge in _without_circles([one.id for one in made.values()], edges):
+        for edge in _without_circles([one.id for one in made.values()], turned):
             graph.connect(edge)
 
-    def _records(self, graph: Graph) -> Iterator[Record]:
+    def drop_unwanted(self, graph: Graph) -> None:
+        """Forget how to put back what `graph` declares, but not to be put back any more."""
+        for path, record in [*self._known(graph).items()]:
+            resource = graph.resources.get(record.id)
+            if record.graph == graph.scope and resource is not None and not resource.meta.reverse:
+                forget(self._host, resource)
+                del self._known(graph)[path]
+
+    def _due(self, graph: Graph) -> Iterator[Record]:
         """Yield those of this scope that are to be put back."""
-        for path in iglob(os.path.join(escape(self._host.root), "resources", "*", "*", RECORD)):
-            try:
-                record = self._read(path)
-            except (OSError, msgspec.DecodeError) as error:
-                graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
-                continue
+        for path, record in [*self._known(graph).items()]:
             if record.graph == graph.scope and not graph.may_have(record.id):
-                yield record
+                if os.path.exists(path):
+                    yield record
+                else:  # that was done
+                    del self._known(graph)[path]
+
+    def _known(self, graph: Graph) -> dict[str, Record]:
+        """Return all records, of other scopes too; `graph` gets warnings of those that cannot be read."""
+        if self._records is None:
+            self._records = {}
+            where = os.path.join(escape(self._host.root), "resources", "*", "*", RECORD)
+            for path in iglob(where):
+                try:
+                    self._records[path] = self._read(path)
+                except (OSError, msgspec.DecodeError) as error:
+                    graph.warn(path, f"cannot be read, {error}; what it is about stays as it is")
+        return self._records
 
     def _found(self, graph: Graph, record: Record, live: Mapping[str, Resource]) -> Resource | None:
         """Return the resource that does what `record` is for; None if it cannot be made."""

@@ -136,12 +136,15 @@ class Run:
         found = self._swapping.swap(graph)
         self._parts.scheduler.leaving, self._wanted = leaving, wanted
         self._parts.reversals.scope = wanted.scope
+        if not self._parts.options.noop:
+            self._parts.reversals.drop_unwanted(wanted)
         return found
 
     def _extend(self, graph: Graph) -> None:
         """Add to `graph` what puts back what it declares no more, and tell what cannot be put back."""
         told = len(graph.warnings)
-        self._parts.reversals.extend(graph, self._swapping.resources)
+        before = self._swapping.graph.edges
+        self._parts.reversals.extend(graph, self._swapping.resources, before)
         for warning in graph.warnings[told:]:
             self._parts.emit(Warned("", str(warning)))
 
