@@ -62,6 +62,26 @@ def compare(old: Graph, new: Graph, redaction: Redaction | None = None) -> Compa
     )
 
 
+def concerned(new: Graph, found: Comparison) -> Graph:
+    """Return the part of `new` that has to be looked at to tell what `found` leads to on the machine.
+
+    That is what comes or changes, who is notified by it, and whose values are received. All else is left out, but for
+    what goes: that is to be put back, if it asked for that.
+    """
+    kept = {*found.comes, *found.changes}
+    notified: dict[str, list[str]] = {}
+    for edge in new.edges.values():
+        if edge.notify:
+            notified.setdefault(edge.first, []).append(edge.then)
+    reached = list(kept)
+    for id_ in reached:  # grows while it is walked
+        senders = [ref.sender for one in new.receives.get(id_, {}).values() for ref in one.refs]
+        more = [other for other in (*notified.get(id_, ()), *senders) if other not in kept]
+        kept.update(more)
+        reached += more
+    return new.part(kept)
+
+
 def _changes(id_: str, old: Graph, new: Graph) -> Iterator[Change]:
     before, after = old.resources[id_], new.resources[id_]
     was, is_ = old.receives.get(id_, {}), new.receives.get(id_, {})

@@ -178,13 +178,12 @@ class Knowing:
         before = live.graph
         try:
             graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
-        except SetpointError as error:
-            self._warn(f"the graph stays as it was, with these facts it would be wrong:\n{error}")
-        else:
             if live is self.live:
                 self._facts.want(self._read_by(live))
                 if not graph.is_like(before):
                     self._take(graph)
+        except SetpointError as error:
+            self._warn(f"the graph stays as it was, with these facts it would be wrong:\n{error}")
         self._evaluated()
 
     def _read_by(self, live: Evaluable) -> dict[str, Fact]:

@@ -6,7 +6,6 @@ be lost. All else is left out: it stays declared, so that nothing of it is put b
 """
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from fnmatch import fnmatchcase
 
 from setpoint.declarations.links import Names
@@ -27,15 +26,8 @@ def select(graph: Graph, references: Sequence[str], debts: Iterable[tuple[str, s
         return graph
     names = Names(graph.resources)
     chosen = {id_ for reference in references for id_ in names.find(reference)}
-    kept = _closed(graph, chosen, debts)
     waiting = {id_ for id_ in graph.held if _fits(id_, references)}
-    part = copy(graph)
-    part.resources = {id_: r for id_, r in graph.resources.items() if id_ in kept}
-    part.edges = {pair: edge for pair, edge in graph.edges.items() if kept.issuperset(pair)}
-    part.receives = {id_: wanted for id_, wanted in graph.receives.items() if id_ in kept}
-    part.held = waiting
-    part.left_out = (graph.resources.keys() - kept) | (graph.held - waiting) | graph.left_out
-    return part
+    return graph.part(_closed(graph, chosen, debts) | waiting)
 
 
 def refuse_missing(graph: Graph, references: Iterable[str]) -> None:

@@ -5,15 +5,22 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from setpoint.cli.screen import Screen
 from setpoint.cli.words import Line, Tally, counts, line, summary
 from setpoint.engine import Engine, Result
-from setpoint.engine.events import Changed, Converged, Event, Progress, Refreshed
+from setpoint.engine.events import Changed, Converged, Event, Progress, Refreshed, Swapped
+from setpoint.graph import Graph
+
+if TYPE_CHECKING:
+    from setpoint.cli.edited import Edited
+    from setpoint.comparing import Comparison
+    from setpoint.plan import Plan
 
 LASTING = 0.5  # seconds after which a progress that is of interest only then is shown
 REDRAW = 0.25  # seconds between two looks at the progress, at least
@@ -38,6 +45,7 @@ class Report:
         self._done = Tally()
         self._converged: Converged | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._left_out = ""
         self._held: dict[str, asyncio.TimerHandle] = {}  # id to what shows its progress later
 
     @contextmanager
@@ -90,6 +98,55 @@ class Report:
         """Say `text` to the person, beside what programs read."""
         self._screen.tell(text)
 
+    # -- graphs
+
+    def edited(self, edited: "Edited") -> None:
+        """Say what is different in a graph that was loaded."""
+        from setpoint.cli.edited import document, lines
+
+        if self._as_json:
+            self._json(document(edited))
+        else:
+            self.show("\n".join(lines(edited)))
+
+    def followed(self, found: "Comparison", because: Mapping[str, str]) -> None:
+        """Say what is different because facts are, id to which."""
+        from setpoint.cli.edited import sentences
+
+        if self._as_json:
+            moved = {"comes": found.comes, "changes": found.changes, "goes": found.goes}
+            self._json({"type": "Followed", **moved, "because": because})
+        else:
+            self.show("\n".join(sentences(found, because)))
+
+    def planned(self, found: "Plan") -> None:
+        """Say what a run would change."""
+        from setpoint.cli.planned import document, lines
+
+        if self._as_json:
+            self._json({"type": "Planned", "plan": msgspec.json.decode(document(found))})
+        else:
+            self.show("\n".join(lines(found)))
+
+    def left_out(self, graph: Graph) -> None:
+        """Say how much of a graph is left out, if it is not what was said last."""
+        from setpoint.cli.only import left_out
+
+        text = left_out(graph)
+        if text != self._left_out and self._as_json:
+            self._json({"type": "LeftOut", "left_out": len(graph.left_out)})
+        elif text != self._left_out:
+            self.show(text or "left out: nothing")
+        self._left_out = text
+
+    def show(self, text: str) -> None:
+        """Write `text`, which may have colours and is harmless, to stdout."""
+        self._screen.paint(self.without_secrets(text).removesuffix("\n"))
+
+    def ask(self, question: str) -> None:
+        """Show `question` below all that is said from now on; empty: none."""
+        self._screen.ask(question)
+
     # -- events
 
     def _told(self, event: Event) -> None:
@@ -102,7 +159,7 @@ class Report:
             self._look_later(REDRAW)
         if self._as_json:
             self._json(msgspec.to_builtins(event, enc_hook=str))
-        elif is_news:
+        elif is_news and not _is_empty(event):
             self._show(event)
 
     def _show(self, event: Event) -> None:
@@ -173,6 +230,11 @@ class _Handler(logging.Handler):
         """Say `record`."""
         text = self._report.without_secrets(self.format(record))
         (self._report.error if record.levelno >= logging.ERROR else self._report.warn)(text)
+
+
+def _is_empty(event: Event) -> bool:
+    """Whether it says that another graph makes no difference: what was said before it tells more."""
+    return isinstance(event, Swapped) and not (event.added or event.changed or event.removed)
 
 
 def _some(ids: list[str]) -> str:

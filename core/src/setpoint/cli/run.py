@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from setpoint.cli.only import ONLY
 from setpoint.cli.options import AUTOEDGES, COLOR, JSON, PREFIX
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
@@ -16,6 +17,8 @@ Examples:
   setpoint run site.yaml                          until ^C
   setpoint run site.yaml --converged-timeout 5    until it was quiet for 5 s
   setpoint run --file graph0.yaml --tmp-prefix    leave no state behind
+  setpoint run site.yaml --confirm                ask before a saved file is taken over
+  setpoint run site.yaml --only 'svc nginx'       that, what it requires, and what it notifies
 
 \b
 Signals:
@@ -52,8 +55,10 @@ _PATH = click.Path(dir_okay=False)
     metavar="N",
     help="Run at most N resources at the same time.",
 )
+@click.option("--confirm", is_flag=True, help="Show what would change, and ask before it does.")
 @click.option("--no-watch", is_flag=True, help="Do not load FILE again when it is saved.")
 @click.option("--tmp-prefix", is_flag=True, help="Keep state in a directory of this run alone.")
+@ONLY
 @AUTOEDGES
 @PREFIX
 @JSON
@@ -70,8 +75,9 @@ def command(
 ) -> None:
     """Bring this machine into the state that FILEs declare, and keep it there.
 
-    Drift is repaired when it happens. A FILE that is saved is loaded and takes the place of the
-    graph that runs; if it is wrong, that is said and nothing changes.
+    Drift is repaired when it happens. A FILE that is saved, or one that it includes, is loaded: what
+    is different is shown, and takes the place of what runs. If it is wrong, that is said and
+    nothing changes.
     """
     if not files + more:
         raise click.UsageError("say which graph to run: FILE")
@@ -91,6 +97,8 @@ def _run(
     noop: bool,
     sema: int | None,
     no_watch: bool,
+    confirm: bool,
+    only: tuple[str, ...],
     automatic: bool,
     as_json: bool,
 ) -> int:
@@ -102,6 +110,8 @@ def _run(
             options,
             state,
             follow=not no_watch,
+            confirm=confirm,
+            only=only,
             max_runtime=max_runtime,
             automatic=automatic,
             as_json=as_json,

@@ -24,7 +24,7 @@ class Screen:
 
     def __init__(self, color: bool | None, gone: Callable[[], None]) -> None:
         self._color, self._gone = color, gone
-        self._progress = ""
+        self._progress = self._question = ""
         self._out = sys.stdout  # this one, also while others are led elsewhere
         self.has_progress = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -48,6 +48,7 @@ class Screen:
 
     def progress(self, text: str) -> None:
         """Show `text` below all lines, in the place of the one before; empty shows nothing."""
+        text = self._question or text
         if not self.has_progress or text == self._progress:
             return
         from shutil import get_terminal_size  # 4 ms, and only a terminal has a progress line
@@ -56,14 +57,30 @@ class Screen:
         self._put(sys.stderr, f"\r\x1b[K{harmless(text)[:width]}")
         self._progress = text
 
+    def paint(self, text: str) -> None:
+        """Write `text`, which has colours and is harmless, to stdout, with colours or without."""
+        self._put_line(self._out, text if self._is_colored(self._out) else click.unstyle(text))
+
+    def ask(self, question: str) -> None:
+        """Show `question` in the place of the progress until it is empty; where there is none, once."""
+        self._question = question
+        if self.has_progress:
+            self._progress = "\n"  # unlike all that may be there: the answer has moved the cursor
+            self.progress("")
+        elif question:
+            self.tell(question)
+
     def _is_colored(self, stream: TextIO) -> bool:
         return stream.isatty() if self._color is None else self._color
 
     def _write(self, stream: TextIO, text: str, label: str = "") -> None:
+        self._put_line(stream, f"{label}{harmless(text)}")
+
+    def _put_line(self, stream: TextIO, text: str) -> None:
         below, self._progress = self._progress, ""
         if below:
             self._put(sys.stderr, "\r\x1b[K")
-        self._put(stream, f"{label}{harmless(text)}\n")
+        self._put(stream, f"{text}\n")
         if below:
             self.progress(below)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from setpoint.cli.installed import installed
 from setpoint.cli.question import refuse_without_terminal
@@ -20,7 +20,11 @@ from setpoint.cli.taking import Taking
 from setpoint.cli.unhandled import told_without
 from setpoint.engine import Engine, Options, Result
 from setpoint.graph import Graph
+from setpoint.graphfile.live import Live
 from setpoint.host import Host
+
+if TYPE_CHECKING:
+    from setpoint.graphfile.live import Live
 
 INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
@@ -56,7 +60,7 @@ class Settings(NamedTuple):
     automatic: bool = True
     as_json: bool = False
     color: bool | None = None
-    accept: Callable[[Live, Graph, Host], Awaitable[None]] | None = None
+    accept: "Callable[[Live, Graph, Host], Awaitable[None]] | None" = None
 
 
 def run(settings: Settings) -> int:
@@ -120,8 +124,6 @@ class Session:
 
     async def _run(self, graph: Graph) -> Result:
         began, options = time.monotonic(), self._settings.options
-        if self._settings.accept is not None:
-            await self._settings.accept(self._live, graph, self._host)
         engine = Engine(graph, plugins=installed(), host=self._host, options=options)
         self._engine = engine
         asyncio.get_running_loop().set_exception_handler(told_without(engine.without_secrets))

@@ -1,0 +1,176 @@
+"""What another graph in the place of the one that runs would change: found out, and as a person reads it."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from setpoint.cli.installed import installed
+from setpoint.cli.screen import harmless
+from setpoint.comparing import Comparison, compare, concerned
+from setpoint.engine.redaction import Redaction
+from setpoint.errors import SetpointError
+from setpoint.graph import Edge, Graph
+from setpoint.resource import params
+from setpoint.values import Change
+
+if TYPE_CHECKING:
+    from setpoint.graphfile.live import Live
+    from setpoint.host import Host
+    from setpoint.plan import Plan
+
+LOOK = 2.0  # seconds that a look at the machine may take: who saves a file waits for it
+NAMED = 5  # edges, or resources, that are named of many
+
+
+class Edited(msgspec.Struct, frozen=True):
+    """What is different in a new graph, and what that leads to.
+
+    by: what led to it: "site.yaml was saved".
+    found: what is declared otherwise.
+    plan: what the engine would do about that; of what comes, what is declared, if it could not be looked at in time.
+    stays: how many resources are the same in both.
+    """
+
+    by: str
+    found: Comparison
+    plan: "Plan"
+    stays: int
+
+
+async def foresee(by: str, old: Graph, new: Graph, host: "Host") -> Edited:
+    """Return what `new` in the place of `old` would change; looks at what is concerned, and changes nothing."""
+    redaction = Redaction()
+    found = compare(old, new, redaction)
+    plan = await _looked(concerned(new, found), host, redaction) if found else None
+    stays = len(new.resources) - len(found.comes) - len(found.changes)
+    return Edited(by, found, _merged(found, plan, new, redaction), stays)
+
+
+async def _looked(part: Graph, host: "Host", redaction: Redaction) -> "Plan | None":
+    """Return the plan of `part`; None if that takes too long, or it cannot be had."""
+    from setpoint.plan import plan
+
+    try:
+        async with asyncio.timeout(LOOK):
+            return await plan(part, plugins=installed(), host=host, redaction=redaction)
+    except (TimeoutError, SetpointError):
+        return None
+
+
+def _merged(found: Comparison, plan: "Plan | None", new: Graph, redaction: Redaction) -> "Plan":
+    """Return `plan` with what is declared otherwise, and without what is not concerned."""
+    from setpoint.plan import Plan, Step
+
+    seen: dict[str, Step] = {step.id: step for step in plan.steps} if plan else {}
+    steps = []
+    for id_ in found.comes:
+        changes = () if plan else tuple(_declared(id_, new, redaction))
+        steps.append(seen.get(id_) or Step(id_, "add", changes))
+    for id_, changes in found.changes.items():
+        step = seen.get(id_) or Step(id_, "change")
+        told = {change.attribute for change in changes}
+        more = tuple(change for change in step.changes if change.attribute not in told)
+        steps.append(
+            msgspec.structs.replace(step, action="change", changes=(*changes, *more), mark="")
+        )
+    for id_ in found.goes:
+        back = seen.get(f"reverse {id_}")
+        steps.append(Step(id_, "drop", back.changes if back else ()))
+    if plan is None:
+        return Plan(tuple(steps), (), (), 0)
+    troubles = tuple(trouble for trouble in plan.troubles if trouble.id in found.ids)
+    stays = {"steps": tuple(steps), "troubles": troubles, "doubts": (), "blocked": ()}
+    return msgspec.structs.replace(plan, **stays)
+
+
+def _declared(id_: str, graph: Graph, redaction: Redaction) -> Iterator[Change]:
+    """Yield what is declared of a resource that is new."""
+    resource = graph.resources[id_]
+    redaction.declare(resource)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(type(resource))}
+    said = [
+        Change(name, None, value)
+        for name in params(type(resource))
+        if (value := getattr(resource, name)) is not msgspec.UNSET and value != defaults[name]
+    ]
+    yield from redaction.changes(resource, said)
+
+
+def causes(live: "Live", graph: Graph, found: Comparison) -> dict[str, str]:
+    """Return, for each id in `found`, which facts have it different now: "facts.load.x1 1.5 -> 5.2"."""
+    from setpoint.plan.reasons import reasons
+
+    because: Callable[[str], Mapping[str, Any]] = getattr(live, "because", lambda _: {})
+    said = {}
+    for id_ in found.ids:
+        told = reasons(because(id_), graph.secrets)
+        moved = [one for one in told if one.before is not None]
+        said[id_] = ", ".join(f"{r.path} {r.before or '(nothing)'} -> {_now(r.now)}" for r in moved)
+    return said
+
+
+def _now(value: str | None) -> str:
+    return "(not known)" if value is None else value or "(nothing)"
+
+
+def sentences(found: Comparison, because: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each cause: what came, changed and went because of it."""
+    by_cause: dict[str, list[str]] = {}
+    for word, ids in (("comes", found.comes), ("changes", found.changes), ("goes", found.goes)):
+        for id_ in ids:
+            by_cause.setdefault(because[id_], []).append(f"{id_} {word}")
+    for cause, moves in by_cause.items():
+        more = f" and {len(moves) - NAMED:,} more" if len(moves) > NAMED else ""
+        yield harmless(f"{cause or 'facts'}: {', '.join(moves[:NAMED])}{more}")
+
+
+def document(edited: Edited) -> dict[str, Any]:
+    """Return `edited` as one document for programs."""
+    from setpoint.cli.planned import document as planned
+
+    found = edited.found
+    return {
+        "type": "Edited",
+        "by": edited.by,
+        "comes": found.comes,
+        "changes": found.changes,
+        "goes": found.goes,
+        "edges_come": list(map(_arrow, found.edges_come)),
+        "edges_go": list(map(_arrow, found.edges_go)),
+        "stays": edited.stays,
+        "plan": msgspec.json.decode(planned(edited.plan)),
+    }
+
+
+def lines(edited: Edited) -> Iterator[str]:
+    """Yield `edited` as a person reads it, with colours; one line if there is no difference."""
+    from setpoint.cli.planned import lines as planned
+
+    found = edited.found
+    if not found:
+        yield f"{edited.by}: no difference"
+        return
+    yield f"{edited.by}:"
+    *body, _ = planned(edited.plan)
+    yield from body[:-1]  # without the empty line before the last one, which is about a whole run
+    for what, edges in (("come", found.edges_come), ("go", found.edges_go)):
+        if edges:
+            yield f"edges that {what}: {_some(edges)}"
+    yield _last_line(edited)
+
+
+def _last_line(edited: Edited) -> str:
+    words = ("{:,} to come", "{:,} to change", "{:,} to go")
+    said = [text.format(n) for text, n in zip(words, edited.found.counts, strict=True) if n]
+    return ", ".join([*said, f"{edited.stays:,} unchanged"])
+
+
+def _some(edges: tuple[Edge, ...]) -> str:
+    more = f" and {len(edges) - NAMED:,} more" if len(edges) > NAMED else ""
+    return ", ".join(map(_arrow, edges[:NAMED])) + more
+
+
+def _arrow(edge: Edge) -> str:
+    return f"{edge.first} {'~>' if edge.notify else '->'} {edge.then}"
