@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -95,10 +96,14 @@ class Generations:
         """
         return [self.read(number) for number in self.numbers()]
 
+    def latest(self, scope: str, below: float = inf) -> Generation | None:
+        """Return the last generation of a graph with a number less than `below`; None if none is kept."""
+        numbers = (number for number in reversed(self.numbers()) if number < below)
+        return next((one for one in map(self.read, numbers) if one.scope == scope), None)
+
     def before(self, one: Generation) -> Generation | None:
         """Return the generation of the same graph that `one` took the place of; None if it is not kept."""
-        earlier = (self.read(n) for n in reversed(self.numbers()) if n < one.number)
-        return next((found for found in earlier if found.scope == one.scope), None)
+        return self.latest(one.scope, one.number)
 
     def keep(self, new: Generation) -> Generation:
         """Keep `new`, whose number is not yet known, as the latest; return it as it is kept.

@@ -20,7 +20,6 @@ from setpoint.cli.taking import Taking
 from setpoint.cli.unhandled import told_without
 from setpoint.engine import Engine, Options, Result
 from setpoint.graph import Graph
-from setpoint.graphfile.live import Live
 from setpoint.host import Host
 
 if TYPE_CHECKING:
