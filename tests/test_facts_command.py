@@ -1,18 +1,22 @@
 """`setpoint facts` and `setpoint doc` with facts that are installed."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
 
+from setpoint import Fact
+from setpoint.cli import telling
 from setpoint.cli.group import setpoint
+from setpoint.plugins import Plugins
 
 Invoke = Callable[..., Result]
 
@@ -58,6 +62,115 @@ def test_what_is_wrong_is_said(facts, words, message):
     result = facts(*words)
     assert result.exit_code != 0
     assert message in str(result.exception) + result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (["os.kernel"], f"{os.uname().release}\n"),
+        (["facts.os.kernel.upper() + '!'", "--json"], f'"{os.uname().release.upper()}!"\n'),
+        (["facts.load.x1 >= 0 and 1 + 1 == 2"], "true\n"),
+        (["[n for n in range(3)]", "--json"], "[0, 1, 2]\n"),
+        (["file.size", "/dev/null/nothing"], "0\n"),
+        (["held(facts.load.x1 < 0, 30)"], "false\n"),
+        (["default(env.NOBODY_HAS_THIS, 7)", "--follow"], "7\n"),
+    ],
+)
+def test_an_expression_is_told(facts, words, output):
+    assert facts(*words).output == output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["facts.load.x1 > "], "the expression ends too early\n    facts.load.x1 >"),
+        (["1 + facts.load.x7"], "\n    1 + facts.load.x7\n        ^"),
+        (["1 + vars.x"], "'vars' is known in a graph file only; there are facts and env"),
+        (["facts"], "a fact is named; write facts.NAME"),
+        (["facts.load.x1 + 'a'"], "cannot be added"),
+        (["facts.load.x1 + facts.file.size", "/etc"], "a name and -p are for one fact"),
+        (["nosuch(3)"], "there is no function 'nosuch'"),
+    ],
+)
+def test_what_is_wrong_with_an_expression_is_said_with_its_place(facts, words, message):
+    result = facts(*words)
+    assert result.exit_code == 1
+    assert message in str(result.exception) + result.output
+
+
+class Told(Fact):
+    """What a test says."""
+
+    kind = "told"
+    Value = float
+    said: ClassVar[asyncio.Queue[float | Exception]]
+
+    async def watch(self) -> AsyncIterator[float]:
+        while True:
+            value = await self.said.get()
+            if isinstance(value, Exception):
+                raise value
+            yield value
+
+
+class Heard:
+    """What is told of an expression, and what is warned of."""
+
+    def __init__(self, text: str, host: Any) -> None:
+        Told.said = asyncio.Queue()
+        self.values: asyncio.Queue[Any] = asyncio.Queue()
+        self.warnings: asyncio.Queue[str] = asyncio.Queue()
+        plugins = Plugins()
+        plugins.fact = {"told": Told}.__getitem__  # type: ignore[method-assign,assignment]
+        asked = telling.Asked(text, "", {}, plugins)
+        self.telling = telling.Telling(
+            asked, host, self.values.put_nowait, self.warnings.put_nowait, follow=True
+        )
+
+    async def __aenter__(self) -> "Heard":
+        self.task = asyncio.create_task(self.telling.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def test_each_value_of_an_expression_follows(host):
+    async with asyncio.timeout(10), Heard("facts.told * 2", host) as heard:
+        for number in (1, 2, 3):
+            Told.said.put_nowait(number)
+            assert await heard.values.get() == 2 * number
+
+
+async def test_time_alone_changes_what_an_expression_is(host):
+    async with asyncio.timeout(10), Heard("held(facts.told > 4, 0.1)", host) as heard:
+        Told.said.put_nowait(5)
+        assert [await heard.values.get(), await heard.values.get()] == [False, True]
+
+
+async def test_what_is_not_known_yet_is_said(host, monkeypatch):
+    monkeypatch.setattr(telling, "SILENT", 0.01)
+    async with asyncio.timeout(10), Heard("facts.told", host) as heard:
+        assert await heard.warnings.get() == "not known yet: facts.told"
+        Told.said.put_nowait(5)
+        assert await heard.values.get() == 5
+
+
+async def test_an_expression_that_fails_for_a_while_is_followed_on(host):
+    async with asyncio.timeout(10), Heard("1 / facts.told", host) as heard:
+        Told.said.put_nowait(0)
+        assert await heard.warnings.get() == "this divides by 0\n    1 / facts.told\n    ^"
+        Told.said.put_nowait(2)
+        assert await heard.values.get() == 0.5
+
+
+async def test_a_fact_that_fails_is_said_and_followed_on(host):
+    async with asyncio.timeout(10), Heard("facts.told", host) as heard:
+        Told.said.put_nowait(OSError("no device"))
+        assert await heard.warnings.get() == "facts.told: no device; looked at again in 0.5 s"
+        Told.said.put_nowait(2)
+        assert await heard.values.get() == 2
 
 
 def test_each_change_follows_until_the_end(tmp_path):

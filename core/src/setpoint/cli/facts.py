@@ -3,51 +3,55 @@
 import asyncio
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from setpoint.cli.installed import installed
 from setpoint.cli.options import JSON, PREFIX
-from setpoint.declarations import Declarations, FactDeclaration, Source
-from setpoint.declarations.facts import wanted
 from setpoint.host import Host
-from setpoint.resource import Fact
+
+if TYPE_CHECKING:
+    from setpoint.cli.telling import Asked
 
 EPILOG = """\b
 Examples:
   setpoint facts                                      what is there to be known?
   setpoint facts load
-  setpoint facts memory --follow                      each new value
+  setpoint facts load.x1 --follow                     each new value
+  setpoint facts 'facts.load.x1 > facts.cpu.count'    any expression, as in a graph file
+  setpoint facts -f 'held(facts.load.x1 > 4, 30)'
   setpoint facts kmsg 'Out of memory' -p old=true     with params
 """
 INTERRUPTED = 130
 
 
 @click.command(epilog=EPILOG)
-@click.argument("fact", required=False)
+@click.argument("what", metavar="[EXPRESSION]", required=False)
 @click.argument("name", default="")
 @click.option("-p", "given", multiple=True, metavar="PARAM=VALUE", help="A param of the fact.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with each new value, until ^C.")
 @PREFIX
 @JSON
 def command(
-    fact: str | None,
+    what: str | None,
     name: str,
     given: tuple[str, ...],
     follow: bool,
     prefix: str | None,
     as_json: bool,
 ) -> None:
-    """List the facts that are installed, or tell the value of FACT, about NAME if it needs one."""
-    if fact is None:
+    """List the facts that are installed, or tell what EXPRESSION is: a fact, a field of it, or more.
+
+    NAME is what the fact is about, if it needs that.
+    """
+    if what is None:
         _list(as_json)
         return
     host = Host(state=prefix)
     try:
-        asked = _made(fact, name, given, host)
-        asyncio.run(_tell(asked, follow, as_json))
+        asyncio.run(_tell(_asked(what, name, given), host, follow, as_json))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
@@ -66,41 +70,35 @@ def _list(as_json: bool) -> None:
         click.echo("no fact is installed; try: pip install setpoint-sys", err=True)
 
 
-def _made(kind: str, name: str, given: tuple[str, ...], host: Host) -> Fact:
-    """Return the fact `kind` with the params `given`, each "PARAM=VALUE" with a value as in YAML.
-
-    Raises:
-        GraphError: with all that is wrong.
-
-    """
+def _asked(text: str, name: str, given: tuple[str, ...]) -> "Asked":
+    """Return what is asked for, with params that are each "PARAM=VALUE" with a value as in YAML."""
     import yaml
+
+    from setpoint.cli.telling import Asked
 
     pairs = (pair.partition("=") for pair in given)
     params = {param: yaml.safe_load(value) for param, _, value in pairs}
-    source, declarations = Source(""), Declarations()
-    declarations.facts[kind] = FactDeclaration(kind, name, params, source, 0)
-    declarations.reads[kind,] = source, 0
-    found = wanted(declarations, installed(), declarations.problems)
-    declarations.refuse(declarations.problems)
-    fact = found[kind]
-    fact._host = host
-    return fact
+    return Asked(text, name, params, installed())
 
 
-async def _tell(fact: Fact, follow: bool, as_json: bool) -> None:
-    values = fact.watch()
-    try:
-        async for value in values:
-            click.echo(_shown(value, as_json), nl=False)
-            if not follow:
-                return
-    finally:
-        await values.aclose()  # type: ignore[attr-defined]
+async def _tell(asked: "Asked", host: Host, follow: bool, as_json: bool) -> None:
+    from setpoint.cli.telling import Telling
+
+    last = ""
+
+    def tell(value: Any) -> None:
+        nonlocal last
+        shown = _shown(value, as_json)
+        if shown != last:
+            click.echo(shown, nl=False)
+        last = shown
+
+    await Telling(asked, host, tell, lambda text: click.echo(text, err=True), follow=follow).run()
 
 
 def _shown(value: Any, as_json: bool) -> str:
     """Return `value` as one line of JSON, or as YAML."""
-    plain = msgspec.to_builtins(value)
+    plain = msgspec.to_builtins(value, enc_hook=str)
     if as_json:
         return json.dumps(plain) + "\n"
     import yaml

@@ -26,12 +26,13 @@ SUMMARIES = {
     "rollback": "Go back to the graph files of an earlier graph.",
     "world": "Show what hosts and graphs share.",
     "kinds": "List the kinds of resources that are installed.",
-    "facts": "List what can be known of this machine, or tell what it is.",
+    "facts": "List what can be known of this machine, or tell what an expression over it is.",
     "doc": "Explain a kind: its params, what it sends, an example.",
     "convert": "Rewrite a graph file of mgmt in our form.",
     "init": "Write a first graph file, ready for an editor.",
     "fmt": "Format graph files; comments stay.",
     "schema": "Print a JSON Schema of graph files, for editors.",
+    "stubs": "Write stubs of the kinds, for Python programs.",
     "completion": "Print what makes a shell complete this command.",
 }
 EPILOG = """\b
