@@ -85,7 +85,7 @@ def test_a_server_is_reloaded_and_not_restarted(machine):
 UNIT = "[Service]\nType=notify\nExecStartPre=rm -f /run/web.ill\nExecStart=/usr/local/bin/web /run/example.yaml\n"
 PROBE = """\
 #!/bin/sh
-if [ -e /run/web.ill ] || [ -e /run/web.broken ]; then date '+does not answer at %s.%N'; else echo ok; fi
+if [ -e /run/web.ill ] || [ -e /run/web.broken ]; then date '+does not answer at %T.%N'; else echo ok; fi
 """
 
 
