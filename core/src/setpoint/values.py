@@ -1,6 +1,6 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import msgspec
@@ -32,12 +32,18 @@ class Secret(Generic[T]):
     """A value that must not be seen: it shows itself as "(secret)" wherever it is printed.
 
     Only `reveal` gives the value; what it returns is the caller's to keep out of messages.
+
+    Args:
+        value: any.
+        parts: what in it must not be seen, if it is a text of which the rest may be; else all of it.
+
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "parts")
 
-    def __init__(self, value: T) -> None:
+    def __init__(self, value: T, parts: "tuple[Secret[Any], ...]" = ()) -> None:
         self._value = value
+        self.parts = parts
 
     def reveal(self) -> T:
         """Return the value itself."""
@@ -70,11 +76,7 @@ class Secrets:
         Its lines are remembered too, without spaces at their ends, and how `repr` writes each;
         nothing shorter than `SHORTEST`, and neither true, false nor None, which say nothing.
         """
-        value = reveal(value)
-        if value is None or isinstance(value, bool):
-            return
-        text = str(value)
-        lines = {line.strip() for line in (text, *text.splitlines())}
+        lines = {line.strip() for text in _texts(value) for line in (text, *text.splitlines())}
         forms = lines | {repr(line)[1:-1] for line in lines}
         self._add(form for form in forms if len(form) >= SHORTEST)
 
@@ -106,6 +108,18 @@ class Secrets:
         except Exception:  # a value of a plugin may be as broken as the plugin
             return False
         return self.text(shown) != shown
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in `value`, what a secret has, that must not be seen."""
+    if isinstance(value, Secret):
+        for part in value.parts or (value.reveal(),):
+            yield from _texts(part)
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 class _Named(msgspec.StructMeta):
@@ -193,8 +207,7 @@ class Text(NamedTuple("Text", [("parts", "tuple[str | Received | Secret[Any], ..
             _part(part, part.resolve(value_of)) if isinstance(part, Received) else part
             for part in self.parts
         ]
-        text = "".join(as_text(reveal(part)) for part in found)
-        return Secret(text) if any(isinstance(part, Secret) for part in found) else text
+        return joined(found)
 
 
 class Nested(NamedTuple("Nested", [("value", Any)]), Received):
@@ -288,6 +301,13 @@ def revealed(value: Any) -> Any:
     if isinstance(value, list):
         return [revealed(inner) for inner in value]
     return reveal(value)
+
+
+def joined(parts: Sequence[Any]) -> str | Secret[str]:
+    """Return the text of `parts` behind each other; a Secret if one of them is, of which the rest may be seen."""
+    secrets = tuple(part for part in parts if isinstance(part, Secret))
+    text = "".join(as_text(reveal(part)) for part in parts)
+    return Secret(text, secrets) if secrets else text
 
 
 def takes_secrets(wanted: Any) -> bool:

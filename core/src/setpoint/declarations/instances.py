@@ -7,7 +7,7 @@ import msgspec
 
 from setpoint.declarations.model import WORDS, Declaration, shown
 from setpoint.declarations.params import META, Param, Schema
-from setpoint.declarations.written import key_at, scalars, value_at
+from setpoint.declarations.written import key_at, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
 from setpoint.resource import DEFAULT, Meta, Resource
 from setpoint.values import Received, Secrets, received, secrets_in
@@ -145,8 +145,7 @@ class Instances:
         """Note that there are secrets in the `value` of a param."""
         self.tainted.setdefault(declaration.id, set()).add(name)
         for secret in secrets_in(value):
-            for inner in scalars(secret.reveal()):
-                self.secrets.learn(inner)
+            self.secrets.learn(secret)
 
     def _unknown(
         self,
@@ -175,8 +174,7 @@ class Instances:
             return
         at = value_at(tree, param.name, declaration.at)
         if param.secret:
-            for text in scalars(value):
-                self.secrets.learn(text)
+            self.secrets.learn(value)
         if prefix and any(secrets_in(value)):
             rule = f"{prefix}{param.name} cannot have a secret, it is told how a resource is run"
             self._report(declaration, at, f"{rule}; take it from somewhere else")

@@ -9,7 +9,7 @@ from setpoint.expressions.expression import Expression
 from setpoint.expressions.faults import OPEN, UNKNOWN, ExpressionError, show
 from setpoint.expressions.frame import MAX_TEXT, SCALARS
 from setpoint.expressions.timed import State
-from setpoint.values import HIDDEN, Secret, as_text, reveal
+from setpoint.values import HIDDEN, Secret, as_text, joined, reveal
 
 # What matters for where an expression ends: quoted text, and brackets of maps.
 _TOKEN = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[{}]""", re.DOTALL)
@@ -66,10 +66,10 @@ class Template:
         ]
         if UNKNOWN in values:
             return UNKNOWN
-        text = "".join(reveal(value) for value in values)
-        if len(text) > MAX_TEXT + len(self.text):
+        text = joined(values)
+        if len(reveal(text)) > MAX_TEXT + len(self.text):
             raise _too_long(next(part for part in self.parts if isinstance(part, Expression)))
-        return Secret(text) if any(isinstance(value, Secret) for value in values) else text
+        return text
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"

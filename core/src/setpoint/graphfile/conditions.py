@@ -8,13 +8,11 @@ import msgspec
 from setpoint.declarations import Map, shown, value_at
 from setpoint.declarations.types import show
 from setpoint.expressions import UNKNOWN
-from setpoint.graphfile.ids import key_of
-from setpoint.values import Received, as_text
+from setpoint.graphfile.ids import barred, key_of
+from setpoint.values import as_text
 
 if TYPE_CHECKING:
     from setpoint.graphfile.form import Form
-
-SENT = "cannot depend on what is sent, which is known only after it has decided"
 
 
 def items_of(form: "Form", key: str, body: Map) -> list[Mapping[str, Any]] | None:
@@ -28,8 +26,8 @@ def items_of(form: "Form", key: str, body: Map) -> list[Mapping[str, Any]] | Non
     )
     if found is UNKNOWN:
         return None
-    if isinstance(found, Received):
-        form.wrong(at, f"{shown(key)}: for_each {SENT}; go through vars or facts")
+    if barred(found):
+        form.wrong(at, f"{shown(key)}: for_each {barred(found)}; go through vars or facts")
         return []
     if isinstance(found, Mapping):
         return [{"key": as_text(name), "value": value} for name, value in found.items()]
@@ -38,9 +36,9 @@ def items_of(form: "Form", key: str, body: Map) -> list[Mapping[str, Any]] | Non
             what = f"for_each must be a list or a map, not {show(found)}"
             form.wrong(at, f"{shown(key)}: {what}")
         return []
-    items = [{"key": key_of(item), "value": item} for item in found]
-    if any(isinstance(item["key"], Received) for item in items):
-        form.wrong(at, f"{shown(key)}: the key of an item {SENT}; take it from vars or facts")
+    items: list[Mapping[str, Any]] = [{"key": key_of(item), "value": item} for item in found]
+    if rule := next(filter(None, (barred(item["key"]) for item in items)), ""):
+        form.wrong(at, f"{shown(key)}: the key of an item {rule}; take it from vars or facts")
         return []
     return items
 
@@ -51,8 +49,8 @@ def is_wanted(form: "Form", key: str, body: Map) -> Any:
     found = form.scope.condition(when, at) if isinstance(when, str) else when
     if found is msgspec.UNSET:
         return UNKNOWN  # it is reported
-    if isinstance(found, Received):
-        form.wrong(at, f"{shown(key)}: when {SENT}; ask vars or facts")
+    if barred(found):
+        form.wrong(at, f"{shown(key)}: when {barred(found)}; ask vars or facts")
     elif found is not UNKNOWN and not isinstance(found, bool):
         form.wrong(at, f"{shown(key)}: when must be true or false, not {show(found)}")
     return found if isinstance(found, bool) else UNKNOWN

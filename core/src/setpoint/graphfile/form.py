@@ -24,7 +24,7 @@ from setpoint.errors import suggest
 from setpoint.expressions import OPEN, UNKNOWN
 from setpoint.graphfile.conditions import is_wanted, items_of
 from setpoint.graphfile.edges import Edges
-from setpoint.graphfile.ids import pattern, wrong_id
+from setpoint.graphfile.ids import barred, pattern, wrong_id
 from setpoint.graphfile.known import Known
 from setpoint.values import as_text
 
@@ -232,7 +232,7 @@ class Form:
         if isinstance(id_, str) or id_ is UNKNOWN:
             return None if id_ is UNKNOWN else id_
         if id_ is not msgspec.UNSET:
-            rule = f"the key of a resource cannot depend on what is sent, as {show(key)} does"
+            rule = f"the key of a resource {barred(id_)}, as {show(key)} does"
             self.wrong(at, f"{rule}; take it from vars or facts")
         return key
 

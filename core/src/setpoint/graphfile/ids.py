@@ -8,7 +8,7 @@ import msgspec
 
 from setpoint.declarations.types import show
 from setpoint.expressions import OPEN, ExpressionError
-from setpoint.values import Received, as_text
+from setpoint.values import Received, Secret, as_text
 
 
 def pattern(key: str) -> re.Pattern[str]:
@@ -30,7 +30,14 @@ def key_of(item: Any) -> Any:
         return item.get("name", "")
     if isinstance(item, msgspec.Struct):
         return getattr(item, "name", "")
-    return item if isinstance(item, Received) else as_text(item)
+    return item if barred(item) else as_text(item)
+
+
+def barred(value: Any) -> str:
+    """Return why neither a name nor whether there is something may depend on `value`; empty if it may."""
+    if isinstance(value, Received):
+        return "cannot depend on what is sent"
+    return "cannot depend on a secret, which would be seen" if isinstance(value, Secret) else ""
 
 
 def wrong_id(id_: str) -> str:

@@ -21,11 +21,12 @@ from setpoint.expressions import OPEN, UNKNOWN, Expression, ExpressionError, Tem
 from setpoint.expressions.received import SENT, check_sent, evaluate
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.reader import MAX_DEPTH
-from setpoint.values import Received, Text, as_text
+from setpoint.values import Received, Secret, Text, as_text, joined, reveal
 
 FREE = 1_000_000  # characters that expressions may add to any file, however short
 GROWTH = 10  # and in addition, how many times the length of the file
 PER_VALUE = 20  # characters that a value in a list or map counts for
+KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
 ROOTS = ("vars", "facts", "each", "env", "send")  # what can be named
 
 
@@ -201,21 +202,21 @@ class Scope:
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return the text of `parts`, a `Text` if some of it is received."""
-        pieces: list[str | Received] = []
+        pieces: list[str | Received | Secret[Any]] = []
         for part in parts:
             value, expression = (part, "") if isinstance(part, str) else part
             if value is msgspec.UNSET or value is UNKNOWN:
                 return value
-            if isinstance(value, (list, dict)):
+            if isinstance(reveal(value), (list, dict)):
                 what = f"{expression} is {show(value)}, and no part of a text"
                 raise _WrongError(expression, what)
             inner = value.parts if isinstance(value, Text) else (value,)
-            pieces += [piece if isinstance(piece, Received) else as_text(piece) for piece in inner]
-            self._spend(sum(len(str(piece)) for piece in pieces[-len(inner) :]), expression)
-        joined = _adjacent_joined(pieces)
-        if any(isinstance(part, Received) for part in joined):
-            return Text(joined)
-        return "".join(map(str, joined))
+            pieces += [piece if isinstance(piece, KEPT) else as_text(piece) for piece in inner]
+            self._spend(sum(map(_length, pieces[-len(inner) :])), expression)
+        text = Text(_adjacent_joined(pieces))
+        if any(isinstance(part, Received) for part in text.parts):
+            return text
+        return joined(text.parts)
 
     def _spend(self, characters: int, expression: str) -> None:
         self._budget -= characters
@@ -232,9 +233,15 @@ def _missing(values: Any, otherwise: Any) -> Any:
     return UNKNOWN if id(UNKNOWN) in kinds else otherwise
 
 
-def _adjacent_joined(pieces: list[str | Received]) -> tuple[str | Received, ...]:
+def _length(piece: "str | Received | Secret[Any]") -> int:
+    return len(as_text(reveal(piece)))
+
+
+def _adjacent_joined(
+    pieces: "list[str | Received | Secret[Any]]",
+) -> "tuple[str | Received | Secret[Any], ...]":
     """Return `pieces` with texts that follow each other made one."""
-    result: list[str | Received] = []
+    result: list[str | Received | Secret[Any]] = []
     texts: list[str] = []
     for piece in [*pieces, None]:
         if isinstance(piece, str):
