@@ -157,7 +157,7 @@ class Place:
         """Return a command with the graph file and the state directory, if it takes them."""
         argv = [str(SETPOINT), command, *options]
         argv += [str(self.file)] if command in ("run", "apply", "plan", "graph", "check") else []
-        takes_prefix = command in ("run", "apply", "plan", "status")
+        takes_prefix = command in ("run", "apply", "plan", "status", "explain")
         return [*argv, "--prefix", str(self.state)] if takes_prefix else argv
 
     def start(self, command: str, *options: str, before: tuple[str, ...] = ()) -> Running:

@@ -58,6 +58,7 @@ class Tracing:
         self._clock, self._trace = clock, trace
         self._news: dict[int, int] = {}  # vertex to its last entry that a notification follows from
         self._bad: dict[int, int] = {}  # failed or blocked vertex to the entry that says so
+        self._freed: dict[int, int] = {}  # blocked vertex to the entry that says that its blocker recovered
         self._alike: Counter[tuple[str, int]] = Counter()
 
     @property
@@ -73,8 +74,8 @@ class Tracing:
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""
         self._causes.forget(v)
-        self._news.pop(v, None)
-        self._bad.pop(v, None)
+        for known in (self._news, self._bad, self._freed):
+            known.pop(v, None)
 
     # -- changes, and what follows from them
 
@@ -152,11 +153,12 @@ class Tracing:
 
     def recovered(self, v: int) -> None:
         """Tell that `v` is as declared again, and note it for those that it had blocked."""
-        number = self._bad.pop(v, 0)
+        number, freed = self._bad.pop(v, 0), self._freed.pop(v, 0)
         if number:
-            number = self._add(v, "recovered", Cause("", 0.0, number))
+            number = self._add(v, "recovered", Cause("", 0.0, freed or number))
         for s in self._vertices.succ[v]:
             if self._vertices.state[s] == BLOCKED:
+                self._freed[s] = number
                 self._causes.note(s, "freed", number, self._key(v))
 
     def fighting(self, v: int, pause: float) -> None:
