@@ -60,6 +60,7 @@ class Instances:
                 self._values(declaration, schema)
                 self._meta(declaration)
         self.received.clear()
+        self.tainted.clear()
         self._reported = {problem.place for problem in self.problems[before:]}
 
     def check(self, declaration: Declaration) -> None:
@@ -70,6 +71,7 @@ class Instances:
         else:
             self._checked(declaration, schema)
             self.received.pop(declaration.id, None)
+            self.tainted.pop(declaration.id, None)
 
     def make(self, declaration: Declaration) -> Resource | None:
         """Return the resource that `declaration` stands for; None if there is a problem.
