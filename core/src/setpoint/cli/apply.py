@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from setpoint.cli.only import ONLY
 from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
@@ -12,6 +13,7 @@ EPILOG = f"""\b
 Examples:
   setpoint apply site.yaml
   setpoint apply site.yaml --noop     only look
+  setpoint apply site.yaml --only 'svc nginx'
   setpoint apply site.plan            exactly what `setpoint plan --out site.plan` has shown
 
 \b
@@ -24,6 +26,7 @@ Signals:
 @click.command(epilog=EPILOG)
 @FILES
 @click.option("--noop", is_flag=True, help="Only look, and say what would be changed.")
+@ONLY
 @AUTOEDGES
 @PREFIX
 @JSON
@@ -33,6 +36,7 @@ def command(
     ctx: click.Context,
     files: tuple[str, ...],
     noop: bool,
+    only: tuple[str, ...],
     automatic: bool,
     prefix: str | None,
     as_json: bool,
@@ -44,10 +48,18 @@ def command(
     """
     options = Options(noop=noop, watch=False, converged_timeout=0)
     settings = Settings(
-        files, options, prefix, automatic=automatic, as_json=as_json, color=ctx.color
+        files,
+        options,
+        prefix,
+        only=only,
+        automatic=automatic,
+        as_json=as_json,
+        color=ctx.color,
     )
     if plan := next(filter(_may_be_plan, files), ""):
         settings = _to_apply(plan, settings)
+    if only and settings.accept is not None:
+        raise click.UsageError("--only is for graph files; a saved plan is applied whole")
     sys.exit(run(settings))
 
 

@@ -4,8 +4,10 @@ import asyncio
 import sys
 
 import click
+import msgspec
 
 from setpoint.cli.installed import installed
+from setpoint.cli.only import ONLY, left_out, part
 from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, read, warn
 from setpoint.cli.planned import document, lines
 from setpoint.cli.unhandled import told_without
@@ -20,6 +22,7 @@ EPILOG = """\b
 Examples:
   setpoint plan site.yaml
   setpoint plan site.yaml --detailed-exitcode || echo "something to do"
+  setpoint plan site.yaml --only 'file /etc/nginx/*'
   setpoint plan site.yaml --out site.plan && setpoint apply site.plan
 
 \b
@@ -39,6 +42,7 @@ Exit code:
     type=click.Path(dir_okay=False),
     help="Save the plan in FILE, for `setpoint apply FILE`.",
 )
+@ONLY
 @AUTOEDGES
 @PREFIX
 @JSON
@@ -47,6 +51,7 @@ def command(
     files: tuple[str, ...],
     detailed_exitcode: bool,
     out: str | None,
+    only: tuple[str, ...],
     automatic: bool,
     prefix: str | None,
     as_json: bool,
@@ -60,33 +65,54 @@ def command(
     With --out the plan is saved too, readable by its owner only, without secrets. `setpoint apply` of that file does
     exactly what was shown, or nothing if anything has moved since.
     """
-    found = _plan(files, automatic, prefix, out)
-    click.echo(document(found) if as_json else "\n".join(lines(found)))
+    if out and only:
+        raise click.UsageError(
+            "--out and --only exclude each other; a saved plan is of a whole graph"
+        )
+    graph, found = _plan(files, automatic, prefix, out, only)
+    click.echo(_said(graph, found, as_json))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(files: tuple[str, ...], automatic: bool, prefix: str | None, out: str | None) -> Plan:
+def _said(graph: Graph, found: Plan, as_json: bool) -> str:
+    if not as_json:
+        return "\n".join([*filter(None, [left_out(graph)]), *lines(found)])
+    if not graph.left_out:
+        return document(found)
+    plain = {**msgspec.json.decode(document(found)), "left_out": sorted(graph.left_out)}
+    return msgspec.json.encode(plain).decode()
+
+
+def _plan(
+    files: tuple[str, ...],
+    automatic: bool,
+    prefix: str | None,
+    out: str | None,
+    only: tuple[str, ...],
+) -> tuple[Graph, Plan]:
     live = read(files, automatic)
     host = Host(state=prefix)
     try:
         secret = saved.key(host, make=True) if out else b""
-        graph, found = asyncio.run(_planned(live, host, secret))
+        graph, found = asyncio.run(_planned(live, host, secret, only))
         if out:
             made = saved.made_of(graph, live.texts, installed(), secret)
             saved.write(out, host, found, made, files, automatic=automatic)
-        return found
+        return graph, found
     finally:
         host.close()
 
 
-async def _planned(live: Live, host: Host, secret: bytes) -> tuple[Graph, Plan]:
+async def _planned(
+    live: Live, host: Host, secret: bytes, only: tuple[str, ...]
+) -> tuple[Graph, Plan]:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
     knowing = Knowing(host, warn, lambda _: None)
     try:
-        graph = await knowing.graph(live, AT_ALL)
+        graph = part(await knowing.graph(live, AT_ALL), only, host.root)
         found = await plan(
             graph,
             plugins=installed(),
