@@ -6,11 +6,15 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from setpoint import Change, Meta, Refused, Resource, Secret, Values, hookimpl
+from setpoint import Change, Meta, Refused, Resource, Secret, Thing, Values, hookimpl
+from setpoint.clock import Clock
+from setpoint.expressions import UNKNOWN
 from setpoint.graph import Edge, Graph
 from setpoint.host import Host
-from setpoint.plan import Plan, plan
+from setpoint.journal import Debt, Journal
+from setpoint.plan import Plan, Reason, plan
 from setpoint.plugins import Plugins
+from setpoint.relations import ANYTHING
 from setpoint.values import HIDDEN, Ref, Text
 
 CANARY = "s3cr3t-canary"
@@ -104,12 +108,12 @@ def graph(*resources: Resource, edges: tuple[Edge, ...] = ()) -> Graph:
     return made
 
 
-async def planned(made: Graph, state: Path) -> Plan:
+async def planned(made: Graph, state: Path, **more: Any) -> Plan:
     plugins = Plugins(path=[])
     plugins.add(Cell, Vault, Broken)
     host = Host(state=state)
     try:
-        return await plan(made, plugins=plugins, host=host)
+        return await plan(made, plugins=plugins, host=host, **more)
     finally:
         host.close()
 
@@ -273,3 +277,258 @@ async def test_a_check_that_needs_what_would_be_made_first_is_no_failure(tmp_pat
 async def test_many_are_checked(tmp_path: Path) -> None:
     found = await planned(graph(*(Cell(name=str(n)) for n in range(1000))), tmp_path)
     assert found.count("change") + found.count("drop") + found.count("add") == 1000
+
+
+# -- what is known while running
+
+
+def shell(name: str, *, reads: bool = False) -> Resource:
+    """Return a resource of which nobody knows what it changes, and which perhaps looks at anything."""
+
+    class Shell(Cell):
+        kind = "shell"
+
+        def touches(self) -> tuple[Thing, ...]:
+            return (ANYTHING,)
+
+        def reads(self) -> tuple[Thing, ...]:
+            return (ANYTHING,) if reads else ()
+
+    return Shell(name=name, value="" if reads else "run")
+
+
+async def test_what_follows_something_that_may_change_anything_is_known_while_running(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine.update(b="same", c="same")
+    made = graph(
+        shell("a"),
+        Cell(name="b", value="same"),
+        Cell(name="c", value="same"),
+        Cell(name="d", value="new"),
+        Cell(name="e"),
+        edges=(
+            Edge("shell a", "cell b"),
+            Edge("shell a", "cell d"),
+            Edge("cell b", "cell e", "hold"),
+        ),
+    )
+    machine["e"] = ""
+    found = await planned(made, tmp_path)
+    assert [(doubt.id, doubt.after) for doubt in found.doubts] == [
+        ("cell b", "shell a"),
+        ("cell e", "shell a"),
+    ]
+    assert [(step.id, step.after) for step in found.steps] == [
+        ("shell a", ""),
+        ("cell d", "shell a"),
+    ]
+    refresh = {one.id: one for one in found.refreshes}["cell e"]
+    assert (refresh.by, refresh.perhaps, refresh.certain) == ((), ("cell b",), False)
+    assert found.unchanged == 1, "what is not ordered is taken to be independent"
+
+
+async def test_a_check_that_may_look_at_anything_is_open_once_something_changes(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine.update(a="", b="", c="")
+    still = graph(Cell(name="a"), shell("b", reads=True), edges=(Edge("cell a", "shell b"),))
+    assert (await planned(still, tmp_path)).unchanged == 2
+    moving = graph(
+        Cell(name="x", value="new"),
+        Cell(name="a"),
+        shell("b", reads=True),
+        edges=(Edge("cell x", "cell a"), Edge("cell a", "shell b")),
+    )
+    found = await planned(moving, tmp_path)
+    assert [(doubt.id, doubt.after) for doubt in found.doubts] == [("shell b", "cell x")]
+
+
+@pytest.mark.parametrize(
+    ("touched", "read", "meets"),
+    [
+        (Thing("path", "/a/b"), Thing("path", "/a/b"), True),
+        (Thing("path", "/a/b"), Thing("path", "/a/c"), False),
+        (Thing("path", "/a"), Thing("path", "/a/b"), False),
+        (Thing("directory", "/a"), Thing("path", "/a"), True),
+        (Thing("below", "/a"), Thing("path", "/a/b"), True),
+        (Thing("below", "/a"), Thing("path", "/ab"), False),
+        (Thing("path", "/a/b/c"), Thing("below", "/a"), True),
+        (Thing("path", "/b/c"), Thing("below", "/a"), False),
+        (Thing("user", "u"), Thing("user", "u"), True),
+        (Thing("user", "u"), Thing("group", "u"), False),
+    ],
+)
+async def test_who_reads_what_another_touches_may_be_found_otherwise(
+    tmp_path: Path, machine: dict[str, Any], touched: Thing, read: Thing, meets: bool
+) -> None:
+    class First(Cell):
+        kind = "first"
+
+        def touches(self) -> tuple[Thing, ...]:
+            return (touched,)
+
+    class Then(Cell):
+        kind = "then"
+
+        def reads(self) -> tuple[Thing, ...]:
+            return (read,)
+
+    machine["b"] = ""
+    made = graph(
+        First(name="a", value="new"),
+        Cell(name="between"),
+        Then(name="b"),
+        edges=(Edge("first a", "cell between"), Edge("cell between", "then b")),
+    )
+    machine["between"] = ""
+    found = await planned(made, tmp_path)
+    assert [doubt.id for doubt in found.doubts] == (["then b"] if meets else [])
+
+
+async def test_links_that_are_there_are_seen_through(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+
+    class Placed(Cell):
+        kind = "placed"
+
+        def provides(self) -> tuple[Thing, ...]:
+            return (Thing("path", self.name),)
+
+    first, then = f"{tmp_path}/link/x", f"{tmp_path}/real/x"
+    machine[then] = ""
+    made = graph(
+        Placed(name=first, value="new"),
+        Placed(name=then),
+        edges=(Edge(f"placed {first}", f"placed {then}"),),
+    )
+    assert len((await planned(made, tmp_path)).doubts) == 1
+
+
+async def test_a_value_that_may_become_another_leaves_its_receiver_open(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine.update(a=f"key={CANARY}", x="")
+    made = receiving()
+    made.add(Cell(name="x", value="new"))
+    made.connect(Edge("cell x", "vault v", "hold"))
+    found = await planned(made, tmp_path)
+    assert [(doubt.id, doubt.after) for doubt in found.doubts] == [("cell a", "vault v")]
+
+
+async def test_what_requires_what_cannot_be_checked_is_blocked(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine["d"] = ""
+    made = graph(
+        Broken(name="a"),
+        Cell(name="b", value="new"),
+        Cell(name="c", value="new"),
+        Cell(name="d"),
+        edges=(
+            Edge("broken a", "cell b", "hold"),
+            Edge("cell b", "cell c"),
+            Edge("broken a", "cell d", "fire"),
+        ),
+    )
+    found = await planned(made, tmp_path)
+    assert [(one.id, one.by) for one in found.blocked] == [
+        ("cell b", "broken a"),
+        ("cell c", "cell b"),
+    ]
+    assert (found.steps, found.unchanged) == ((), 1)
+
+
+# -- what a former run left
+
+
+async def left_behind(state: Path, *, intent: bool) -> None:
+    """Have a run leave a debt of `cell b` because of `cell a`, and perhaps an intent of `cell a`."""
+    journal = Journal(state, Clock())
+    journal.open()
+    journal.owe([Debt("cell gone", "cell b")])
+    if intent:
+        await journal.intend(["cell a", "cell of another graph"])
+    await journal.flush()
+    journal.close()
+
+
+async def test_refreshes_that_are_owed_are_planned(tmp_path: Path, machine: dict[str, Any]) -> None:
+    machine.update(a="", b="", c="")
+    await left_behind(tmp_path, intent=False)
+    made = graph(
+        Cell(name="a"), Cell(name="b"), Cell(name="c"), edges=(Edge("cell b", "cell c", "hold"),)
+    )
+    found = await planned(made, tmp_path)
+    owed, further = found.refreshes
+    assert (owed.id, owed.by, list(owed.owed)) == ("cell b", ("cell gone",), ["cell gone"])
+    assert owed.owed["cell gone"] > 1e9
+    assert (further.id, further.by) == ("cell c", ("cell b",))
+    assert found.changes_something
+
+
+async def test_what_a_killed_run_was_about_to_change_counts_as_changed(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine.update(a="", b="")
+    await left_behind(tmp_path, intent=True)
+    made = graph(Cell(name="a"), Cell(name="b"), edges=(Edge("cell a", "cell b", "hold"),))
+    (found,) = (await planned(made, tmp_path)).refreshes
+    assert set(found.by) == {"cell a", "cell gone"}
+    assert found.owed["cell a"] == 0
+
+
+async def test_a_journal_is_read_while_an_engine_has_it(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    machine["b"] = ""
+    journal = Journal(tmp_path, Clock())
+    journal.open()
+    journal.owe([Debt("cell a", "cell b")])
+    await journal.flush()
+    found = await planned(graph(Cell(name="b")), tmp_path)
+    journal.close()
+    assert [one.id for one in found.refreshes] == ["cell b"]
+
+
+# -- why
+
+
+async def test_what_a_declaration_follows_from_is_said(tmp_path: Path) -> None:
+    def because(id_: str) -> dict[str, tuple[Any, Any]]:
+        facts = {"facts.load": (1.5, 5.2), "facts.key": (Secret(CANARY), Secret(CANARY))}
+        waits = {"facts.disks": (UNKNOWN, UNKNOWN)}
+        return waits if id_ == "cell w" else facts
+
+    made = graph(Cell(name="a", value="new"))
+    made.held.add("cell w")
+    found = await planned(made, tmp_path, because=because)
+    assert found.steps[0].because == (
+        Reason("facts.load", "5.2", "1.5"),
+        Reason("facts.key", HIDDEN),
+    )
+    assert [(one.id, one.facts) for one in found.waiting] == [("cell w", ("facts.disks",))]
+
+
+async def test_the_graph_that_is_planned_may_run(tmp_path: Path, machine: dict[str, Any]) -> None:
+    made = graph(Cell(name="a", value="new"))
+    before = made.resources["cell a"]
+    await planned(made, tmp_path)
+    assert made.resources["cell a"] is before
+    assert before._host is None
+
+
+async def test_a_hidden_difference_has_a_mark_that_only_the_key_gives(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    marks = set()
+    for before, key in (("one", b"k"), ("two", b"k"), ("two", b"other")):
+        machine["a"] = f"key={before}"
+        found = await planned(receiving(), tmp_path, key=key)
+        marks.add(found.steps[0].mark)
+    assert len(marks) == 3
+    assert all(len(mark) == 64 for mark in marks)
+    assert (await planned(receiving(), tmp_path)).steps[0].mark == ""

@@ -86,7 +86,7 @@ async def plan(
     checking = Checking(graph, plugins, host, redaction or Redaction(), key)
     for _, level in groupby(sorted(ranks, key=ranks.__getitem__), ranks.__getitem__):
         await checking.look_at(list(level))
-    following = Following(graph, ranks, checking, left)
+    following = await asyncio.to_thread(Following, graph, ranks, checking, left)
     return _Writer(graph, checking, following, because or (lambda _: {})).plan(ranks)
 
 

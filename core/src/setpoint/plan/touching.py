@@ -1,9 +1,11 @@
 """Who may have a check find something else: resources that change what another one reads.
 
 A resource says what it touches and what it reads (`Resource.touches`, `Resource.reads`). Only what comes before it in
-the graph counts: what is not ordered is taken to be independent.
+the graph counts: what is not ordered is taken to be independent. Paths are compared as they are written, and with the
+links resolved that are there now.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from setpoint.graph import Edge
@@ -58,9 +60,10 @@ class Touching:
 
     def _touch(self, thing: Thing, id_: str) -> None:
         what = "below" if thing.what == "below" else "path"
-        self._by_thing.setdefault(Thing(what, thing.name), []).append(id_)
-        for above in _above(thing.name):
-            self._within.setdefault(above, []).append(id_)
+        for path in {thing.name, _real(thing.name)}:
+            self._by_thing.setdefault(Thing(what, path), []).append(id_)
+            for above in _above(path):
+                self._within.setdefault(above, []).append(id_)
 
     def whom(self, resource: Resource) -> str:
         """Return what comes before `resource` and touches what it reads; empty if nothing does."""
@@ -78,11 +81,12 @@ class Touching:
         if thing.what not in PATHS:
             yield from self._by_thing.get(thing, ())
             return
-        yield from self._by_thing.get(Thing("path", thing.name), ())
-        for path in (thing.name, *_above(thing.name)):
-            yield from self._by_thing.get(Thing("below", path), ())
-        if thing.what == "below":
-            yield from self._within.get(thing.name, ())
+        for path in dict.fromkeys((thing.name, _real(thing.name), os.path.realpath(thing.name))):
+            yield from self._by_thing.get(Thing("path", path), ())
+            for above in (path, *_above(path)):
+                yield from self._by_thing.get(Thing("below", above), ())
+            if thing.what == "below":
+                yield from self._within.get(path, ())
 
     def _comes_before(self, first: str, then: str) -> bool:
         """Whether edges lead from `first` to `then`."""
@@ -95,6 +99,12 @@ class Touching:
                     seen.add(edge.first)
                     stack.append(edge.first)
         return False
+
+
+def _real(path: str) -> str:
+    """Return `path` without links on the way to it."""
+    directory, slash, name = path.rpartition("/")
+    return f"{os.path.realpath(directory)}/{name}" if slash and directory else path
 
 
 def _above(path: str) -> Iterable[str]:
