@@ -105,6 +105,8 @@ class _Building:
         also_received = self.instances.received.pop(id_, None)
         if received:
             self.instances.received[id_] = received
+        if id_ in self.declarations.waiting:  # it may be that only one of them is there at a time
+            return
         if first and second and (first != second or received != also_received):
             self._refuse_double(declaration, self.declared[id_])
 

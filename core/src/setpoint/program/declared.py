@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from setpoint.program.blocks import block
-from setpoint.program.terms import ATOM, Expression, parts, written
+from setpoint.program.terms import ATOM, Expression, is_live, written
 
 
 class Declared:
@@ -33,7 +33,7 @@ class Declared:
             TypeError: its name has expressions in it.
 
         """
-        if any(isinstance(part, Expression) for part in parts(self.id)):
+        if is_live(self.id):
             what = "a resource that sends has a name that is known now"
             raise TypeError(f"{what}, not one with an expression in it; write it out")
         return Sent(self.id)

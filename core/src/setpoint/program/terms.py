@@ -235,6 +235,11 @@ def parts(text: str) -> list[str | Expression[Any]]:
     return [part for part in found if not isinstance(part, str) or part] or [""]
 
 
+def is_live(text: str) -> bool:
+    """Whether there is an expression in `text`."""
+    return bool(_MARK.search(text))
+
+
 def _literal(value: Any) -> tuple[str, int]:
     """Return the text of a value of Python's, and how strongly it holds together."""
     if value is None or isinstance(value, bool):
@@ -257,7 +262,7 @@ def _literal(value: Any) -> tuple[str, int]:
 
 def _text(text: str) -> tuple[str, int]:
     found = parts(text)
-    if not any(isinstance(part, Expression) for part in found):
+    if not is_live(text):
         return json.dumps(text, ensure_ascii=False), ATOM
     pieces = [
         json.dumps(part, ensure_ascii=False)

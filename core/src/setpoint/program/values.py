@@ -8,8 +8,8 @@ import msgspec
 
 from setpoint.declarations import Map, Seq
 from setpoint.expressions import OPEN
-from setpoint.program.terms import Expression, call, parts, written
-from setpoint.values import Secret
+from setpoint.program.terms import Expression, call, is_live, parts, written
+from setpoint.values import Secret, as_text
 
 
 def declared(value: Any, at: int) -> Any:
@@ -49,10 +49,9 @@ def size_of(value: Any) -> int:
 def _map(value: Mapping[Any, Any], at: int) -> Map:
     tree = Map.new(at)
     for key, inner in value.items():
-        text = declared(key, at)
-        if not isinstance(text, str) or any(not isinstance(part, str) for part in parts(key)):
+        if not isinstance(key, (str, int, float)) or is_live(str(key)):
             raise TypeError(f"the keys of a map are text without expressions, not {key!r}")
-        tree.put(key, declared(inner, at), at, at)
+        tree.put(as_text(key), declared(inner, at), at, at)
     return tree
 
 
@@ -76,8 +75,9 @@ def _text(text: str) -> str:
         if isinstance(part, str):
             pieces.append(_plain(part))
         elif pieces and pieces[-1].endswith("$"):  # which would make it text
-            pieces[-1] = pieces[-1][:-1]
-            pieces.append(_open("$" + call("str", part)))
+            before = pieces[-1].rstrip("$")
+            dollars = pieces[-1][len(before) :]
+            pieces[-1:] = [before, _open(dollars + call("str", part))]
         else:
             pieces.append(_open(part))
     return "".join(pieces)

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from setpoint.declarations import WORDS, Declarations, Map, Source, plain, shown
+from setpoint.declarations.written import scalars
 from setpoint.errors import GraphError
 from setpoint.program.blocks import block
 from setpoint.program.declared import Declared
 from setpoint.program.places import Program
 from setpoint.program.terms import Expression, written
 from setpoint.program.values import declared, size_of
+from setpoint.values import Secret
 
 _NAMES = frozenset({"vars", "facts", "secrets", "defaults"})  # what counts for one file
 
@@ -93,6 +95,7 @@ class Writing:
 
         Raises:
             GraphError: there is none, because an id is declared more than once.
+            TypeError: there is a secret in it.
 
         """
         cure = "write pick(...) where they are different, and declare it once"
@@ -104,6 +107,8 @@ class Writing:
         if problems:
             raise GraphError(problems)
         tree: dict[str, Any] = plain(self.files()[0][1])
+        if any(isinstance(value, Secret) for value in scalars(tree)):
+            raise TypeError("a secret is not written out; take it from what a resource sends")
         tree["resources"] = {id_: body or None for id_, body in tree["resources"].items()}
         return {key: value for key, value in tree.items() if value}
 
