@@ -308,7 +308,10 @@ def searched(there) -> Searched:
             said[f"{command} --json"] = there.call(command, "--json").said
         drift(there)
         said["plan"] = there.call("plan").said
+        said["saved plan"] = there.call("plan", "--out", str(there.home / "site.plan")).said
         said["apply"] = there.call("apply").said
+        said["explain"] = there.call("explain", "--since", "1h").said
+        said["explain --json"] = there.call("explain", "--json", "--since", "1h").said
         graphs = {
             form: there.start("graph", "--format", form) for form in ("dot", "mermaid", "json")
         }
@@ -337,8 +340,9 @@ def test_no_sink_has_a_secret_or_a_piece_of_one(searched, there):
 
 def test_the_sinks_are_those_that_count_and_have_something_to_hide(searched):
     sinks = searched.sinks
-    assert {"journal.db", "log"} <= {Path(name).name for name in sinks}
+    assert {"journal.db", "log", "site.plan"} <= {Path(name).name for name in sinks}
     assert "exec odd prints" in sinks["log"]
+    assert "vault-text" in sinks["explain"]
     for sink in ("run", "apply", "apply --json", "plan", "plan --json", "status", "log"):
         assert sinks.get(sink, sinks.get("status --json", "")).count("(secret)") > 5, sink
     assert any("sleep 60" in line for line in sinks["argv"].splitlines())
