@@ -13,6 +13,7 @@ import msgspec
 
 from setpoint.errors import SetpointError
 from setpoint.journal.lock import holder
+from setpoint.temporaries import birth
 
 if TYPE_CHECKING:
     from setpoint.host import Host
@@ -40,7 +41,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 def this_process(reloads: bool) -> Standing:
     """Return the standing of this process, which has loaded nothing yet."""
-    return Standing(os.getpid(), _began(os.getpid()), reloads)
+    return Standing(os.getpid(), birth(os.getpid()), reloads)
 
 
 def say(host: "Host", standing: Standing) -> None:
@@ -69,7 +70,7 @@ def running(host: "Host") -> Standing | None:
         said = msgspec.json.decode(content, type=Standing)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    is_same = said.pid == owner.pid and said.began == _began(owner.pid)
+    is_same = said.pid == owner.pid and said.began == birth(owner.pid)
     return said if is_same else None
 
 
@@ -88,7 +89,7 @@ def ask(standing: Standing) -> None:
     except ProcessLookupError:
         raise _gone(standing) from None
     try:
-        if _began(standing.pid) != standing.began:
+        if birth(standing.pid) != standing.began:
             raise _gone(standing)
         signal.pidfd_send_signal(process, signal.SIGHUP)
     except PermissionError:
@@ -102,11 +103,3 @@ def ask(standing: Standing) -> None:
 
 def _gone(standing: Standing) -> SetpointError:
     return SetpointError(f"the engine, pid {standing.pid}, has just ended; start it again")
-
-
-def _began(pid: int) -> int:
-    """Return when the process began, in clock ticks since boot; 0 if there is none."""
-    from setpoint.processes import proc  # 3 ms, which a run has other use for
-
-    entry = proc.read(pid)
-    return entry.start if entry is not None and entry.is_alive else 0

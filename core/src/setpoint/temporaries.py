@@ -31,7 +31,7 @@ def remove_leftovers(place: Place) -> None:
     try:
         for name in os.listdir(fd):
             made = NAME.fullmatch(name)
-            if made and _birth(int(made[1])) != int(made[2]):
+            if made and birth(int(made[1])) != int(made[2]):
                 place.remove(place.prefix + name)
     finally:
         os.close(fd)
@@ -44,7 +44,7 @@ def remove_leftovers_below(directory: str) -> None:
             remove_leftovers(Place(parent, f"{parent}/", f"{parent}/"))
 
 
-def _birth(pid: int) -> int:
+def birth(pid: int) -> int:
     """Return when process `pid` began, in clock ticks since boot; 0 if there is none."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
@@ -62,7 +62,7 @@ class _Mark:
     def renew(cls) -> None:
         """Write down which process this is; again in one that was forked."""
         pid = os.getpid()
-        cls.text = f".setpoint-{pid}-{_birth(pid)}-"
+        cls.text = f".setpoint-{pid}-{birth(pid)}-"
 
 
 _Mark.renew()

@@ -129,8 +129,9 @@ class Session:
         with self._report.about(engine), self._limited(engine):
             self._taking.begin(engine)
             result = await engine.run()
+            seconds = time.monotonic() - began
             await self._taking.end()
-        self._report.end(result, time.monotonic() - began)
+        self._report.end(result, seconds)
         return result
 
     def _exit_code(self, result: Result) -> int:
