@@ -87,6 +87,12 @@ def test_what_is_said_as_json_is_what_is_saved(saving):
     }  # fmt: skip
 
 
+def test_a_plan_of_a_part_is_applied_to_that_part(saving):
+    saving.plan("--only", f"file {saving.here.home}/other")
+    assert saving.apply().code == 0
+    assert [path.name for path in saving.here.home.glob("o*")] == ["other"]
+
+
 # -- what has moved since
 
 
@@ -189,7 +195,7 @@ def test_a_plan_goes_with_no_other_file(saving):
     saving.plan()
     ended = saving.apply(str(saving.here.file))
     assert ended.code == 1
-    assert "is a plan, which has its graph files in it; give it alone" in ended.err
+    assert "is a plan, which says itself of which files" in ended.err
 
 
 # -- secrets

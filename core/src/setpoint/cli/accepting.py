@@ -23,8 +23,9 @@ def to_apply(path: str, settings: Settings) -> Settings:
         SetpointError: it is damaged, was changed, or is not from here.
 
     """
-    if len(settings.files) > 1:
-        raise SetpointError(f"{path} is a plan, which has its graph files in it; give it alone")
+    if len(settings.files) > 1 or settings.only or not settings.automatic:
+        why = "is a plan, which says itself of which files, of what in them, and with which edges"
+        raise SetpointError(f"{path} {why}; give it alone")
     saved = read(path)
     host = Host(state=settings.prefix)
     try:
@@ -37,7 +38,7 @@ def to_apply(path: str, settings: Settings) -> Settings:
         found = await plan(graph, plugins=installed(), host=host, key=secret)
         _refuse(path, saved, moved(saved, made, found))
 
-    return settings._replace(files=saved.given, automatic=saved.automatic, accept=accept)
+    return settings._replace(**saved.asked._asdict(), accept=accept)
 
 
 def _refuse(path: str, saved: Saved, different: list[str]) -> None:

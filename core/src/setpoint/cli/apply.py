@@ -58,8 +58,6 @@ def command(
     )
     if plan := next(filter(_may_be_plan, files), ""):
         settings = _to_apply(plan, settings)
-    if only and settings.accept is not None:
-        raise click.UsageError("--only is for graph files; a saved plan is applied whole")
     sys.exit(run(settings))
 
 

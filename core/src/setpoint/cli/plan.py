@@ -4,7 +4,6 @@ import asyncio
 import sys
 
 import click
-import msgspec
 
 from setpoint.cli.installed import installed
 from setpoint.cli.only import ONLY, left_out, part
@@ -16,6 +15,7 @@ from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.knowing import AT_ALL, Knowing
+from setpoint.paths import absolute
 from setpoint.plan import Plan, plan, saved
 
 EPILOG = """\b
@@ -65,48 +65,31 @@ def command(
     With --out the plan is saved too, readable by its owner only, without secrets. `setpoint apply` of that file does
     exactly what was shown, or nothing if anything has moved since.
     """
-    if out and only:
-        raise click.UsageError(
-            "--out and --only exclude each other; a saved plan is of a whole graph"
-        )
-    graph, found = _plan(files, automatic, prefix, out, only)
-    click.echo(_said(graph, found, as_json))
+    asked = saved.Asked(tuple(map(absolute, files)), only, automatic)
+    graph, found = _plan(asked, prefix, out)
+    said = document(found) if as_json else "\n".join(filter(None, [left_out(graph), *lines(found)]))
+    click.echo(said)
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _said(graph: Graph, found: Plan, as_json: bool) -> str:
-    if not as_json:
-        return "\n".join([*filter(None, [left_out(graph)]), *lines(found)])
-    if not graph.left_out:
-        return document(found)
-    plain = {**msgspec.json.decode(document(found)), "left_out": sorted(graph.left_out)}
-    return msgspec.json.encode(plain).decode()
-
-
-def _plan(
-    files: tuple[str, ...],
-    automatic: bool,
-    prefix: str | None,
-    out: str | None,
-    only: tuple[str, ...],
-) -> tuple[Graph, Plan]:
-    live = read(files, automatic)
+def _plan(asked: saved.Asked, prefix: str | None, out: str | None) -> tuple[Graph, Plan]:
+    live = read(asked.files, asked.automatic)
     host = Host(state=prefix)
     try:
         secret = saved.key(host, make=True) if out else b""
-        graph, found = asyncio.run(_planned(live, host, secret, only))
+        graph, found = asyncio.run(_planned(live, asked.only, host, secret))
         if out:
             made = saved.made_of(graph, live.texts, installed(), secret)
-            saved.write(out, host, found, made, files, automatic=automatic)
+            saved.write(out, host, found, made, asked)
         return graph, found
     finally:
         host.close()
 
 
 async def _planned(
-    live: Live, host: Host, secret: bytes, only: tuple[str, ...]
+    live: Live, only: tuple[str, ...], host: Host, secret: bytes
 ) -> tuple[Graph, Plan]:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))

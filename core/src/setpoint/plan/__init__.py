@@ -123,6 +123,7 @@ class _Writer:
             waiting=tuple(self._waiting(id_) for id_ in sorted(self._graph.held)),
             doubts=tuple(following.doubts),
             blocked=tuple(following.blocked),
+            left_out=tuple(sorted(self._graph.left_out)),
         )
 
     def _step(self, id_: str) -> Step:

@@ -16,9 +16,10 @@ from setpoint.engine.outcomes import differences, explain
 from setpoint.engine.redaction import Redaction, SafeLog
 from setpoint.errors import Refused
 from setpoint.graph import Graph
+from setpoint.hiding import Secrets
 from setpoint.host import Host
 from setpoint.resource import Fact, Resource, call
-from setpoint.values import Change, Ref, Secrets, reveal, secrets_in
+from setpoint.values import Change, Ref, reveal, secrets_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -109,6 +109,7 @@ class Plan(msgspec.Struct, frozen=True):
     unchanged: how many resources are as declared, and stay so.
     doubts: those that are as declared now, but may not be once others have changed.
     blocked: those that a run would not come to.
+    left_out: the ids of those that are not in the part of the graph that is planned.
     """
 
     steps: tuple[Step, ...]
@@ -118,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True):
     waiting: tuple[Waiting, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     blocked: tuple[Blocked, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many resources a run would treat with `action`."""

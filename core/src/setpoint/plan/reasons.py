@@ -5,7 +5,8 @@ from typing import Any
 
 from setpoint.expressions import UNKNOWN
 from setpoint.plan.model import Reason
-from setpoint.values import HIDDEN, Secret, Secrets, as_text
+from setpoint.hiding import Secrets
+from setpoint.values import HIDDEN, Secret, as_text
 
 LONGEST = 60  # characters of a value that are shown
 

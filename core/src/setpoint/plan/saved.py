@@ -9,7 +9,7 @@ import hmac
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -56,14 +56,26 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     declared: Mapping[str, str]
 
 
+class Asked(NamedTuple):
+    """What a plan was asked for.
+
+    files: the graph files, absolute.
+    only: references to a part of their graph; empty is the whole.
+    automatic: whether to add automatic edges.
+    """
+
+    files: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    automatic: bool = True
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """What is in the file.
 
     format: of the file; 1.
     at: wall time when it was planned.
     state: the state directory, whose key seals it.
-    given: the graph files as they were given, absolute.
-    automatic: whether to add automatic edges.
+    asked: for what.
     made: what the plan is made of.
     plan: what it says, see `Plan`.
     seal: a keyed digest of all else.
@@ -72,8 +84,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     format: int = msgspec.field(name="setpoint plan")
     at: float
     state: str
-    given: tuple[str, ...]
-    automatic: bool
+    asked: Asked
     made: Made
     plan: dict[str, Any]
     seal: str = ""
@@ -148,9 +159,7 @@ def _plain(value: Any) -> Any:
 # -- in a file
 
 
-def write(
-    path: str, host: Host, found: Plan, made: Made, given: tuple[str, ...], *, automatic: bool
-) -> None:
+def write(path: str, host: Host, found: Plan, made: Made, asked: Asked) -> None:
     """Put `found` into the file at `path`, as a whole, for its owner only.
 
     Raises:
@@ -165,8 +174,7 @@ def write(
         format=FORMAT,
         at=time.time(),
         state=host.root,
-        given=tuple(map(absolute, given)),
-        automatic=automatic,
+        asked=asked,
         made=made,
         plan=plain(found),
     )
