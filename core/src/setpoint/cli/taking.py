@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint import graphfile
 from setpoint.cli import question
@@ -94,7 +94,9 @@ class Taking:
             self._following = asyncio.create_task(self._go_on())
 
     async def end(self) -> None:
-        """Take over nothing any more; return when all is kept of what was taken over."""
+        """Take over nothing any more; return when it is kept with what the run has begun."""
+        self._engine = None
+        await _cancelled(self._following)
         if self._kept is not None:
             await self._kept
         await self.close()
@@ -102,10 +104,7 @@ class Taking:
     async def close(self) -> None:
         """Give back what is held; does so once."""
         for task in (self._following, self._kept, self._news):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await _cancelled(task)
         self._following = self._kept = self._news = None
         await self._knowing.close()
 
@@ -214,9 +213,7 @@ class Taking:
             await asyncio.wait((asked, news), return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not asked.done():
-                asked.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asked
+                await _cancelled(asked)
         return None if asked.cancelled() else asked.result()
 
     async def _load_until_right(self) -> None:
@@ -248,3 +245,11 @@ class Taking:
         assert self._engine is not None
         self._engine.swap(graph, because=because)
         self._graph = graph
+
+
+async def _cancelled(task: "asyncio.Task[Any] | None") -> None:
+    """Return when `task` is no more."""
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
