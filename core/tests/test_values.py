@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint import Secret
-from setpoint.values import Secrets
+from setpoint.hiding import Secrets
 
 ODD = st.text("012 '\"\\\n\t\x00ü", min_size=8, max_size=30).filter(lambda t: len(t.strip()) > 7)
 

@@ -6,8 +6,9 @@ from copy import copy
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
+from setpoint.hiding import Secrets
 from setpoint.resource import Fact, Resource
-from setpoint.values import Received, Secrets
+from setpoint.values import Received
 
 Policy = Literal["hold", "fire", "drop"]
 SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second

@@ -1,6 +1,6 @@
 """What travels: differences that a check found, values from one resource to another, secrets."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import msgspec
@@ -9,7 +9,6 @@ from setpoint.errors import SetpointError
 
 T = TypeVar("T")
 HIDDEN = "(secret)"
-SHORTEST = 4  # a shorter secret is not looked for within text: it would hide half of every message
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -62,64 +61,6 @@ class Secret(Generic[T]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a secret is not written out with pickle")
-
-
-class Secrets:
-    """Secrets that are known, so that they can be taken out of text."""
-
-    def __init__(self) -> None:
-        self._forms: dict[str, None] = {}  # what is looked for, the longest first
-
-    def learn(self, value: Any) -> None:
-        """Remember `value`, a secret or what is in one: text, or what is text when it is printed.
-
-        Its lines are remembered too, without spaces at their ends, and how `repr` writes each;
-        nothing shorter than `SHORTEST`, and neither true, false nor None, which say nothing.
-        """
-        lines = {line.strip() for text in _texts(value) for line in (text, *text.splitlines())}
-        forms = lines | {repr(line)[1:-1] for line in lines}
-        self._add(form for form in forms if len(form) >= SHORTEST)
-
-    def join(self, others: "Secrets") -> None:
-        """Remember all that `others` do."""
-        self._add(others._forms)
-
-    def _add(self, forms: Iterable[str]) -> None:
-        new = [form for form in forms if form not in self._forms]
-        if new:
-            known = sorted((*self._forms, *new), key=len, reverse=True)
-            self._forms = dict.fromkeys(known)  # at once: other threads look through it
-
-    def text(self, text: str) -> str:
-        """Return `text` with each secret in it replaced."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
-
-    def are_in(self, value: Any) -> bool:
-        """Whether one of them is in `value`, or in what is shown of it."""
-        if not self._forms or value is None or isinstance(value, bool):
-            return False
-        try:
-            shown = (
-                f"{value.decode(errors='replace') if isinstance(value, bytes) else value}{value!r}"
-            )
-        except Exception:  # a value of a plugin may be as broken as the plugin
-            return False
-        return self.text(shown) != shown
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in `value`, what a secret has, that must not be seen."""
-    if isinstance(value, Secret):
-        for part in value.parts or (value.reveal(),):
-            yield from _texts(part)
-    elif isinstance(value, (dict, list, tuple)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
 
 
 class _Named(msgspec.StructMeta):
@@ -282,7 +223,7 @@ def reveal(value: Any) -> Any:
 
 
 def secrets_in(value: Any) -> Iterator[Secret[Any]]:
-    """Yield the secrets in `value`: itself, or those in lists, maps and texts."""
+    """Yield the secrets in `value`: itself, or those in lists, maps, structs and texts."""
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, Received):
@@ -290,6 +231,9 @@ def secrets_in(value: Any) -> Iterator[Secret[Any]]:
     elif isinstance(value, (dict, list, tuple)):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from secrets_in(inner)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from secrets_in(getattr(value, name))
 
 
 def revealed(value: Any) -> Any:

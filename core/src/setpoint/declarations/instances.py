@@ -9,11 +9,15 @@ from setpoint.declarations.model import WORDS, Declaration, shown
 from setpoint.declarations.params import META, Param, Schema
 from setpoint.declarations.written import key_at, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
+from setpoint.expressions import OPEN
+from setpoint.hiding import Secrets
 from setpoint.resource import DEFAULT, Meta, Resource
-from setpoint.values import Received, Secrets, received, secrets_in
+from setpoint.values import Received, received, secrets_in
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
+
+BESIDE = (*WORDS, "when", "for_each")  # what stands beside the params of a resource
 
 
 class Instances:
@@ -130,7 +134,7 @@ class Instances:
         if name not in schema.params:
             what = f"param {name!r}"
             self._unknown(
-                declaration, declaration.params, name, what, (*schema.params, "meta", *WORDS)
+                declaration, declaration.params, name, what, (*schema.params, "meta", *BESIDE)
             )
             return
         if any(secrets_in(value)):
@@ -158,6 +162,8 @@ class Instances:
         known: Iterable[str],
     ) -> None:
         hint = f"{name} is a meta param, write it below meta:" if name in META else ""
+        if tree is declaration.meta and name in BESIDE:
+            hint = "write it beside meta:"
         hint = hint or suggest(name, known)
         message = f"unknown {what}; {hint}" if hint else f"unknown {what}"
         self._report(declaration, key_at(tree, name, declaration.at), message)
@@ -235,7 +241,9 @@ class Instances:
         return str(PluginError(self.plugins.blame(kind), what, "tell its author"))
 
     def _report_kind(self, declaration: Declaration) -> None:
-        """Report that there is no such kind, or that it is broken."""
+        """Report that there is no such kind, or that it is broken; not of one that is not known yet."""
+        if OPEN in declaration.kind:
+            return
         message = self._missing[declaration.kind]
         self.problems.append(declaration.source.problem(declaration.at, message))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from setpoint.declarations.written import scalars
 from setpoint.graph import Graph
+from setpoint.hiding import Secrets
 from setpoint.resource import Resource
-from setpoint.values import HIDDEN, Change, Secret, Secrets, Values, secrets_in, takes_secrets
+from setpoint.values import HIDDEN, Change, Secret, Values, secrets_in, takes_secrets
 
 NOTHING: frozenset[str] = frozenset()
 KEPT: tuple[str, ...] = ("tainted", "watched")  # in the memory of a resource whose params change
@@ -38,8 +38,7 @@ class Redaction(Secrets):
     def taint(self, resource: Resource, param: str, value: Any) -> None:
         """Remember that `param` of `resource` has the secrets in `value`, and hide what it differs in."""
         for secret in secrets_in(value):
-            for inner in scalars(secret.reveal()):
-                self.learn(inner)
+            self.learn(secret)
         memory = resource.memory
         memory["tainted"] = memory.get("tainted", NOTHING) | {param}
 

@@ -14,6 +14,7 @@ from setpoint.graph import Graph
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
 from setpoint.paths import absolute
+from setpoint.values import secrets_in
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -77,6 +78,8 @@ class Live:
                 Form(source, root, declarations, self._known).declare()
             graph = build(declarations, self._plugins, automatic=self._automatic)
         self._stay(graph)
+        for secret in secrets_in(list(values.values())):
+            graph.secrets.learn(secret)
         self.troubles = declarations.troubles
         self.graph = graph
         return graph
@@ -94,6 +97,8 @@ class Live:
                 graph.receives[id_] = before.receives[id_]
             if id_ in before.places:
                 graph.places[id_] = before.places[id_]
+            if id_ in before.tainted:
+                graph.tainted[id_] = before.tainted[id_]
         if kept:
             for pair, edge in before.edges.items():
                 if not {*pair}.isdisjoint(kept) and {*pair} <= graph.resources.keys():

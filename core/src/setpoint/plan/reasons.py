@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from setpoint.expressions import UNKNOWN
-from setpoint.plan.model import Reason
 from setpoint.hiding import Secrets
+from setpoint.plan.model import Reason
 from setpoint.values import HIDDEN, Secret, as_text
 
 LONGEST = 60  # characters of a value that are shown
