@@ -14,15 +14,15 @@ Why can be:
     poll, asked, watch     it was time; a person or a program asked; its watch began anew
 """
 
-from typing import NamedTuple
+import msgspec
 
 from setpoint.clock import Clock
 from setpoint.engine.scheduler import Scheduler
-from setpoint.engine.states import DIRTY, RERUN, WAIT
+from setpoint.engine.states import CLEAN, DIRTY, RERUN, WAIT
 from setpoint.engine.vertices import Vertices
 
 
-class Cause(NamedTuple):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """What made a vertex dirty.
 
     at: wall time of that, seconds since 1970; 0 if nobody noted it.
@@ -56,28 +56,28 @@ class Causes:
         self, vertices: Vertices, scheduler: Scheduler, clock: Clock, are_kept: bool
     ) -> None:
         self._vertices, self._scheduler = vertices, scheduler
-        self._clock, self._are_kept = clock, are_kept
+        self._state, self._wall, self._are_kept = vertices.state, clock.wall, are_kept
         self._noted: dict[int, Cause] = {}
         self._running: dict[int, Cause] = {}
         self._all = UNKNOWN  # of those that have none of their own
 
     def noticed(self, v: int) -> None:
         """Note that the watch of `v` reports something."""
-        if self._are_kept and self._is_first(v):
-            self._noted[v] = Cause("event", self._clock.wall())
+        if self._are_kept and (self._state[v] == CLEAN or self._is_first(v)):
+            self._noted[v] = Cause("event", self._wall())
 
     def note(self, v: int, why: str, number: int = 0, by: str = "", text: str = "") -> None:
         """Note why `v` is about to be made dirty; nothing if it is dirty, and known why."""
         if self._are_kept and self._is_first(v):
-            self._noted[v] = Cause(why, self._clock.wall(), number, by, text)
+            self._noted[v] = Cause(why, self._wall(), number, by, text)
 
     def note_all(self, why: str) -> None:
         """Note why all vertices are about to be made dirty."""
-        self._all = Cause(why, self._clock.wall())
+        self._all = Cause(why, self._wall())
 
     def declare(self, v: int, number: int, text: str) -> None:
         """Note that the declaration of `v` is different, which comes before any other cause."""
-        self._noted[v] = Cause("declared", self._clock.wall(), number, text=text)
+        self._noted[v] = Cause("declared", self._wall(), number, text=text)
 
     def begin(self, v: int) -> None:
         """Note that `v` runs: what makes it dirty from now on is for the run after this one."""
@@ -103,7 +103,7 @@ class Causes:
 
     def _is_first(self, v: int) -> bool:
         """Whether `v` is not to run for another cause already."""
-        state = self._vertices.state[v]
+        state = self._state[v]
         if v in self._noted:
             return state not in (DIRTY, WAIT, RERUN)
         return not (state == DIRTY and self._vertices.pending[v])

@@ -20,6 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from setpoint.clock import Clock
 from setpoint.engine.causes import FIRST, UNKNOWN, Cause, Causes
 from setpoint.engine.states import BLOCKED
@@ -58,7 +60,9 @@ class Tracing:
         self._clock, self._trace = clock, trace
         self._news: dict[int, int] = {}  # vertex to its last entry that a notification follows from
         self._bad: dict[int, int] = {}  # failed or blocked vertex to the entry that says so
-        self._freed: dict[int, int] = {}  # blocked vertex to the entry that says that its blocker recovered
+        self._freed: dict[
+            int, int
+        ] = {}  # blocked vertex to the entry that says that its blocker recovered
         self._alike: Counter[tuple[str, int]] = Counter()
 
     @property
@@ -229,8 +233,8 @@ class Tracing:
         return self._add(v, what, Cause("", 0.0, number), **given)
 
     def _add(self, v: int, what: str, cause: Cause, **given: Any) -> int:
-        if not cause.number:  # whatever it was, it came of the failure too
-            cause = cause._replace(number=self._bad.get(v, 0))
+        if v in self._bad and not cause.number:  # whatever it was, it came of the failure too
+            cause = replace(cause, number=self._bad[v])
         return self._tell(self._key(v), what, cause, **given)
 
     def _tell(self, id_: str, what: str, cause: Cause, **given: Any) -> int:

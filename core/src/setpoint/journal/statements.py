@@ -23,12 +23,13 @@ SHORTEN = """
 DELETE FROM trace WHERE id = ? AND number <=
     (SELECT number FROM trace WHERE id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)
 """
-# How many bytes of entries are kept, then how many entries.
+# How many entries are kept.
 PRUNE = """
-DELETE FROM trace WHERE number <= (
-    SELECT max(number) FROM (
-        SELECT number, row_number() OVER newest AS place, sum(length(entry)) OVER newest AS size
-        FROM trace WINDOW newest AS (ORDER BY number DESC)
-    ) WHERE size > ? OR place > ?
-)
+DELETE FROM trace WHERE number <=
+    (SELECT number FROM trace ORDER BY number DESC LIMIT 1 OFFSET ?)
+"""
+# How many bytes of them are kept; if there are more, the older half goes.
+HALVE = """
+DELETE FROM trace WHERE (SELECT sum(length(entry)) FROM trace) > ? AND number <=
+    (SELECT number FROM trace ORDER BY number LIMIT 1 OFFSET (SELECT count(*) / 2 FROM trace))
 """

@@ -5,24 +5,25 @@ on the trace but what people read: entries are written with other things or a wh
 be written. What a resource was changed in when it was first looked at is worth one line of many in an entry for all:
 otherwise a graph that is applied to a new machine would write as many rows as it has resources.
 
-It is bounded: `EACH` entries of one resource, about `ALL` in all and `BYTES` of them; the oldest go.
+It is bounded: about `EACH` entries of one resource, `ALL` in all, and `BYTES` of them; the oldest go.
 """
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
 import msgspec
 
 from setpoint.journal.database import as_bytes
-from setpoint.journal.statements import KEEP_ENTRY, PRUNE, SHORTEN
+from setpoint.journal.statements import HALVE, KEEP_ENTRY, PRUNE, SHORTEN
 from setpoint.journal.status import reading
 from setpoint.journal.writer import Write
 
 EACH, ALL, BYTES = 64, 10_000, 4 << 20  # what is kept: of one resource, of all, and of all in bytes
-PRUNED = 1000  # how many entries may be there beyond these
+PRUNED = 1000  # entries from one look at that to the next: so many may be there beyond
+SHORTENED = 16  # the same, for one resource
 WAITING = 10_000  # entries, and first changes, that may wait to be written; of more the newest
 FIRST_VERSION = 3  # of the journal that has a trace
 CROWD = 500  # first changes in one entry
@@ -86,14 +87,16 @@ class Trace:
     def __init__(self) -> None:
         self._numbers = count(1)
         self._wake: Callable[[], None] = lambda: None
-        self._is_told = False
+        self._is_told = self._has_former = False
         self._last = 0  # number of the entry that was taken last
+        self._counts: dict[bytes, int] = {}  # entries of each resource, as far as taken
         self._waiting: deque[Entry] = deque(maxlen=WAITING)
         self._firsts: deque[First] = deque(maxlen=WAITING)
 
     def begin(self, number: int, wake: Callable[[], None]) -> None:
         """Count from `number` on, and call `wake` when there is something after there was nothing."""
         self._numbers, self._last, self._wake = count(number), number - 1, wake
+        self._has_former = number > 1
 
     def number(self) -> int:
         """Return the number of the next entry."""
@@ -116,11 +119,11 @@ class Trace:
         if not entries:
             return []
         rows = [(entry.number, as_bytes(entry.id), encoded(entry)) for entry in entries]
-        ids = [(id_, id_, EACH) for id_ in {row[1] for row in rows}]
-        statements: list[tuple[str, list[tuple[Any, ...]]]] = [(KEEP_ENTRY, rows), (SHORTEN, ids)]
+        many = [(id_, id_, EACH) for id_ in self._with_many(row[1] for row in rows)]
+        statements: list[tuple[str, list[tuple[Any, ...]]]] = [(KEEP_ENTRY, rows), (SHORTEN, many)]
         before, self._last = self._last, max(row[0] for row in rows)
         if before // PRUNED != self._last // PRUNED:
-            statements.append((PRUNE, [(BYTES, ALL)]))
+            statements += [(PRUNE, [(ALL,)]), (HALVE, [(BYTES,)])]
         return [Write("trace", statements)]
 
     def __bool__(self) -> bool:
@@ -131,6 +134,20 @@ class Trace:
         if not self._is_told:
             self._is_told = True
             self._wake()
+
+    def _with_many(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Count an entry for each of `ids`; return those that may have too many."""
+        if len(self._counts) > ALL:  # of most nothing is left
+            self._counts.clear()
+            self._has_former = True
+        counts, unknown = self._counts, EACH + SHORTENED if self._has_former else 0
+        many = set()
+        for id_ in ids:
+            counts[id_] = counts.get(id_, unknown) + 1
+            if counts[id_] > EACH + SHORTENED:
+                many.add(id_)
+        counts.update(dict.fromkeys(many, EACH))
+        return many
 
     def _take_firsts(self) -> list[list[First]]:
         """Return the first changes that wait, as many together as fit into one entry."""
