@@ -69,6 +69,23 @@ def test_a_secret_beside_what_is_received_waits_with_it(evaluated):
     assert graph.secrets.text(f"- {CANARY}") == "- (secret)"
 
 
+def test_what_a_fact_tells_is_hidden_whatever_is_made_of_it(evaluated):
+    graph = evaluated("file /a:\n  content: ${{ sha256(facts.hostname) }}\n")
+    made = graph.resources["file /a"].content
+    assert len(made) == 64
+    assert graph.secrets.text(f"{CANARY} {made}") == "(secret) (secret)"
+
+
+def test_what_stays_because_nothing_is_known_stays_hidden(plugins, tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("resources:\n  file /a:\n    content: ${{ facts.hostname }}\n")
+    live = graphfile.live([path], plugins)
+    live.evaluate({"hostname": Secret(CANARY)})
+    graph = live.evaluate({})
+    assert graph.resources["file /a"].content == CANARY
+    assert graph.tainted == {"file /a": frozenset({"content"})}
+
+
 @pytest.mark.parametrize(
     ("resources", "message"),
     [
