@@ -84,7 +84,7 @@ def test_an_expression_is_told(facts, words, output):
     ("words", "message"),
     [
         (["facts.load.x1 > "], "the expression ends too early\n    facts.load.x1 >"),
-        (["1 + facts.load.x7"], "\n    1 + facts.load.x7\n        ^"),
+        (["1 + facts.load.x7"], "\n    1 + facts.load.x7\n                   ^"),
         (["1 + vars.x"], "'vars' is known in a graph file only; there are facts and env"),
         (["facts"], "a fact is named; write facts.NAME"),
         (["facts.load.x1 + 'a'"], "cannot be added"),

@@ -44,10 +44,11 @@ def test_a_text_with_a_secret_in_it_is_one(names: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("text", "fault", "message"),
     [
-        ("a ${{ vars.prt }}", "vars.prt", "there is no 'prt' in vars; did you mean 'port'?"),
+        ("a ${{ vars.prt }}", "prt", "there is no 'prt' in vars; did you mean 'port'?"),
         ("ä${{ 1 +  }}", "+", "the expression ends too early"),
         ("a ${{ b", "${{ b", "${{ is not closed; add }}, or write $${{ for itself"),
-        ("${{ 'a }}", "'a }}", "unterminated string literal"),
+        ("${{ 'a }}", "'a }}", "unterminated string literal; end the text with the quote that"
+         " begins it"),
         ("x ${{ }}", "", "an expression is missing; write one, such as facts.load.x1 > 4"),
         ("x ${{ hosts }}", "hosts", "hosts is a list, and no part of a text; write json(...), or "
          '", ".join(...) of its items'),

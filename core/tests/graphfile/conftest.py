@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from setpoint import Change, ParamError, Resource, Secret, Values, graphfile, hookimpl
+from setpoint import Change, Fact, ParamError, Resource, Secret, Values, graphfile, hookimpl
 from setpoint.graph import Graph
 from setpoint.plugins import Plugins
 
@@ -116,9 +116,67 @@ class Odd(Still):
 KINDS = (File, Password, Noop, Exec, Timer, User, Odd)
 
 
+class Load(Fact):
+    """How busy it is."""
+
+    kind = "load"
+    every: Annotated[float, msgspec.Meta(ge=0.1)] = 5.0
+
+    class Value(Values):
+        x1: float
+        x5: float
+        x15: float
+
+
+class Disk(Values):
+    device: str
+    used: int
+
+
+class Disks(Fact):
+    """What is mounted."""
+
+    kind = "disks"
+    Value = list[Disk]
+
+
+class Hostname(Fact):
+    """What it is called."""
+
+    kind = "hostname"
+    Value = str
+
+
+class About(Fact):
+    """What is known of one file."""
+
+    kind = "file"
+
+    class Value(Values):
+        exists: bool
+        content: str
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith("/"):
+            raise ParamError("name", f"must be an absolute path, not {self.name!r}")
+
+
+FACTS: dict[str, type[Fact]] = {fact.kind: fact for fact in (Load, Disks, Hostname, About)}
+
+
+class Known(Plugins):
+    """With facts that no distribution brings."""
+
+    def facts(self) -> dict[str, Any]:
+        return dict.fromkeys(FACTS)
+
+    def fact(self, name: str) -> type[Fact]:
+        return FACTS[name] if name in FACTS else super().fact(name)
+
+
 @pytest.fixture(scope="session")
 def plugins() -> Plugins:
-    found = Plugins(path=[])
+    found = Known(path=[])
     found.add(*KINDS)
     return found
 

@@ -1,6 +1,6 @@
 """The facts that expressions read: which they are, and whether they have what is read of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
 SCALARS = (str, int, float, bool)
+FAR = 100  # characters between a fact and what it is about
 
 
 def wanted(
@@ -26,26 +27,39 @@ def wanted(
     for path, (source, at) in declarations.reads.items():
         name = path[0]
         if name not in found:
-            declared = declarations.facts.get(name) or FactDeclaration(name, "", {}, source, at)
-            found[name] = _made(name, declared, plugins, problems)
+            declared = declarations.facts.get(name) or _undeclared(name, source, at)
+            found[name] = _made(name, declared, declarations.facts, plugins, problems)
         fact = found[name]
-        if fact is not None and (rule := _wrong_path(fact, path)):
-            problems.append(source.problem(at, rule))
+        if fact is not None:
+            problems += _wrong_path(fact, path, source, at)
     for name, declared in declarations.facts.items():
         if name not in found:  # nobody reads it, and it may be wrong all the same
-            _made(name, declared, plugins, problems)
+            _made(name, declared, declarations.facts, plugins, problems)
     return {name: fact for name, fact in found.items() if fact is not None}
 
 
+def _undeclared(name: str, source: Source, at: int) -> FactDeclaration:
+    """Return the declaration of a fact that is only read, by its own name."""
+    written = at + len("facts.")
+    is_here = source.text.startswith(name, written)
+    return FactDeclaration(name, "", {}, source, written if is_here else at)
+
+
 def _made(
-    name: str, declared: FactDeclaration, plugins: "Plugins", problems: list[Problem]
+    name: str,
+    declared: FactDeclaration,
+    others: Mapping[str, FactDeclaration],
+    plugins: "Plugins",
+    problems: list[Problem],
 ) -> Fact | None:
     """Return the fact that is declared; None if that is wrong."""
     source, at = declared.source, declared.at
     try:
         kind = plugins.fact(declared.kind)
     except (SetpointError, PluginError) as error:
-        problems.append(source.problem(at, str(error)))
+        hint = suggest(name, others) if name not in others else ""
+        what = f"there is no fact {name!r}; {hint}" if hint.startswith("did") else str(error)
+        problems.append(source.problem(at, what))
         return None
     before = len(problems)
     values = accepted(kind, declared.params, source, at, problems)
@@ -55,7 +69,10 @@ def _made(
         return kind(declared.name, **values)
     except ParamError as error:
         place = value_at(declared.params, error.param, at)
-        problems.append(source.problem(place, f"the fact {name}: {error}"))
+        if error.param == "name" and name in others:
+            place = source.locate(at, declared.name, FAR)
+        cure = "" if name in others else f"; declare it: facts: {{ NAME: {{ {name}: ... }} }}"
+        problems.append(source.problem(place, f"the fact {name}: {error}{cure}"))
         return None
 
 
@@ -81,17 +98,21 @@ def accepted(
     return values
 
 
-def _wrong_path(fact: Fact, path: tuple[str, ...]) -> str:
-    """Return why there is nothing at `path`; empty if there may be."""
+def _wrong_path(fact: Fact, path: tuple[str, ...], source: Source, at: int) -> Iterator[Problem]:
+    """Yield why there is nothing at `path`, which is written at the place `at`; nothing if there may be."""
     type_: Any = fact.Value
     for number, key in enumerate(path[1:], 1):
         above = ".".join(("facts", *path[:number]))
+        place = at + len(above) + 1
+        place = place if source.text.startswith(key, place) else at
         if type_ in SCALARS:
-            return f"{above} is {describe(type_)}, it has no {key!r}"
+            yield source.problem(place, f"{above} is {describe(type_)}, it has no {key!r}")
+            return
         if not (isinstance(type_, type) and issubclass(type_, msgspec.Struct)):
-            return ""
+            return
         fields = {field.name: field.type for field in msgspec.structs.fields(type_)}
         if key not in fields:
-            return f"there is no {key!r} in {above}; {suggest(key, fields)}".removesuffix("; ")
+            rule = f"there is no {key!r} in {above}; {suggest(key, fields)}".removesuffix("; ")
+            yield source.problem(place, rule)
+            return
         type_ = fields[key]
-    return ""

@@ -12,6 +12,7 @@ from setpoint.errors import suggest
 from setpoint.graph import Edge
 from setpoint.values import Received, Ref, Secret, Text, takes_secrets
 
+SCALARS = str | float | bool | None  # what can stand within text
 FAR = 400  # characters behind the begin of a value in which an expression of it is looked for
 
 
@@ -86,6 +87,11 @@ class Sends:
             if takes_secrets(sent) and not fits(sent, str):
                 rule = f"cannot have {_described(sent)} within text; receive {ref.field} alone"
                 self._report(receiver, param, ref, rule)
+            elif not fits(sent, SCALARS):
+                cure = 'write json(...), or ", ".join(...) of its items'
+                self._report(
+                    receiver, param, ref, f"cannot have {_described(sent)} within text; {cure}"
+                )
         text = Secret[str] if any(map(takes_secrets, types.values())) else str
         if not fits(text, wanted):
             rule = f"must be {_described(wanted)}, not text with values in it"
@@ -98,7 +104,8 @@ class Sends:
 
     def _report(self, receiver: Declaration, param: str, ref: Ref, rule: str) -> None:
         at = value_at(receiver.params, param, receiver.at)
-        written = (f"send[{quote}{ref.sender}{quote}].{ref.field}" for quote in ('"', "'", '\\"'))
+        written = [f"send[{quote}{ref.sender}{quote}].{ref.field}" for quote in ('"', "'", '\\"')]
+        written.append(f"send.{ref.sender}.{ref.field}")
         places = (receiver.source.locate(at, expression, FAR) for expression in written)
         found = next((place for place in places if place != at), at)
         message = f"{shown(receiver.id)}: {param} {rule}"

@@ -16,6 +16,7 @@ from setpoint.expressions import OPEN
 
 T = TypeVar("T")
 SHOWN = 200  # characters; a longer line is not shown under a message
+NEAR = 100  # characters that may stand before a line of a value: its indentation, a quote, the head of a block
 
 _LINE = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as a line break
 
@@ -163,6 +164,25 @@ class Source:
     def word(self, at: int) -> str:
         """Return what is written at the place `at`, up to a space or a sign that ends a value."""
         return re.split(r"[\s,\]}]", self.text[at : at + SHOWN], maxsplit=1)[0]
+
+    def inside(self, at: int, text: str, offset: int) -> int | None:
+        """Return where the character `offset` of the value `text` is written, which begins at the place `at`.
+
+        Returns:
+            None if it is not written there literally, as within escapes or folded lines.
+
+        """
+        end = at + len(text) + NEAR * (text.count("\n") + 1)
+        place = self.text.find(text, at, end)
+        if place >= 0:
+            return place + offset
+        before = text[:offset].split("\n")
+        for line in text.split("\n")[: len(before)]:  # each is indented
+            place = self.text.find(line, at, end)
+            if place < 0:
+                return None
+            at = place + len(line)
+        return place + len(before[-1])
 
     def locate(self, at: int, fragment: str, within: int) -> int:
         """Return where `fragment` is written, at most `within` characters after the place `at`.

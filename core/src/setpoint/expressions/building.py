@@ -8,16 +8,20 @@ import ast
 import math
 from typing import Any, Final
 
-from setpoint.expressions import lookup
-from setpoint.expressions.calls import Calls
+from setpoint.expressions import cures, lookup
+from setpoint.expressions.calls import KNOWN, Calls
 from setpoint.expressions.code import ROOTS, Code
 from setpoint.expressions.comprehensions import Comprehensions
-from setpoint.expressions.faults import ExpressionError, NotKnownError, nearest, show
+from setpoint.expressions.faults import ExpressionError, NotKnownError, show
 from setpoint.expressions.frame import MAX_BITS, SCALARS, Frame
 from setpoint.expressions.operators import OPERATIONS, TESTS, Operation, key, negative, positive
 from setpoint.expressions.strings import Strings
 
 WORDS: Final = {"true": True, "false": False, "null": None}  # as in YAML, beside Python's
+OTHERS: Final[dict[type[ast.operator], str]] = {
+    ast.Pow: "write x * x",
+    ast.BitOr: "there are no filters, write f(x) or x.f()",
+}
 
 
 class Builder(Calls, Comprehensions, Strings):
@@ -37,10 +41,8 @@ class Builder(Calls, Comprehensions, Strings):
             return lambda frame: frame.slots[slot]
         name = node.id
         if name not in ROOTS:
-            known = [*ROOTS, *self.variables(), *WORDS]
-            raise self.wrong(
-                node, f"there is no {show(name)}", nearest(name, known) or _known_roots()
-            )
+            known = [*self.variables(), *ROOTS]
+            raise self.wrong(node, f"there is no {show(name)}", cures.of_name(name, known, KNOWN))
         start, end = self.span(node)
 
         def read(frame: Frame) -> Any:
@@ -83,13 +85,13 @@ class Builder(Calls, Comprehensions, Strings):
         base, index = self.inner(node.value), self.code(node.slice)
         written = self.written(node.value)
         return self.located(
-            node, lambda frame: lookup.item(frame, base(frame), index(frame), written)
+            node.slice, lambda frame: lookup.item(frame, base(frame), index(frame), written)
         )
 
     def _looked_up(self, node: ast.expr, of: ast.expr, name: str) -> Code:
         base = self.inner(of)
         written = self.written(of)
-        start, end = self.span(node)
+        start, end = self.key_span(node)
 
         def look(frame: Frame) -> Any:
             value = base(frame)
@@ -129,7 +131,7 @@ class Builder(Calls, Comprehensions, Strings):
         """Build `a + b` and its like."""
         operation = OPERATIONS.get(type(node.op))
         if operation is None:
-            cure = "write x * x" if isinstance(node.op, ast.Pow) else "there are + - * / // %"
+            cure = OTHERS.get(type(node.op), "there are + - * / // %")
             raise self.wrong(node, "this operator is not available in an expression", cure)
         return self._binary(node, operation, self.code(node.left), self.code(node.right))
 
@@ -236,10 +238,6 @@ def _is_word(node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return node.id in WORDS
     return isinstance(node, ast.Constant) and (node.value is None or type(node.value) is bool)
-
-
-def _known_roots() -> str:
-    return f"there are {', '.join(ROOTS)}"
 
 
 def _subscript(builder: Builder, node: ast.Subscript) -> Code:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from setpoint.errors import suggest
-from setpoint.expressions import timed
+from setpoint.expressions import cures, timed
 from setpoint.expressions.code import Base, Code
 from setpoint.expressions.faults import ExpressionError, NotKnownError
 from setpoint.expressions.frame import Frame, fields_of
@@ -40,7 +40,7 @@ class Calls(Base):
         function = FUNCTIONS.get(name.id)
         if function is None:
             what = f"there is no function {name.id!r}"
-            raise self.wrong(name, what, suggest(name.id, KNOWN))
+            raise self.wrong(name, what, cures.of_function(name.id, KNOWN))
         self._refuse_count(node, name.id, function.least, function.most)
         self._refuse_keywords(node, name.id, function)
         build = self.raw if function.raw else self.code
@@ -62,7 +62,7 @@ class Calls(Base):
         for keyword in node.keywords:
             if keyword.arg not in known or names.count(keyword.arg) > 1:
                 what = f"{name} has no argument called {keyword.arg!r}"
-                raise self.wrong(keyword.value, what, suggest(str(keyword.arg), known))
+                raise self.wrong(keyword, what, suggest(str(keyword.arg), known))
         if function and len(node.args) + len(names) > function.most + (
             len(known) if function.most < 2 else 0
         ):
@@ -72,17 +72,18 @@ class Calls(Base):
         name = func.attr
         if name not in NAMES:
             what = f"there is no method {name!r}"
-            raise self.wrong(node, what, suggest(name, NAMES))
+            raise self.wrong(func, what, cures.of_method(name, KNOWN), self.key_span(func))
         self._refuse_keywords(node, name, None)
         arguments = [self.code(argument) for argument in node.args]
         if name == "get":
             return self._get(node, func.value, arguments)
         value = self.code(func.value)
         return self.located(
-            node,
+            func,
             lambda frame: call_method(
                 frame, value(frame), name, [argument(frame) for argument in arguments]
             ),
+            self.key_span(func),
         )
 
     def _get(self, node: ast.Call, of: ast.expr, arguments: list[Code]) -> Code:
@@ -134,10 +135,23 @@ class Calls(Base):
             cure = "write it outside, about one thing"
             raise self.wrong(node, f"{name} cannot be used in a comprehension", cure)
         value, *seconds = [self.code(argument) for argument in node.args]
+        for argument in node.args[1:]:
+            self._refuse_time(argument)
         index = len(self.timed)
         watched = timed.Watched(name, value, seconds[0] if seconds else None, index)
         self.timed.append(watched)
         return self.located(node, lambda frame: _given(frame, index))
+
+    def _refuse_time(self, node: ast.expr) -> None:
+        """Refuse a time that is wrong whenever it is looked at."""
+        try:
+            seconds = ast.literal_eval(node)
+        except ValueError:  # it is computed
+            return
+        try:
+            timed.checked(seconds)
+        except ExpressionError as error:
+            raise self.wrong(node, str(error)) from None
 
 
 GOT = 5  # steps of one `get`

@@ -12,6 +12,7 @@ from setpoint.expressions.timed import Watched
 
 Code = Callable[[Frame], Any]
 Path = tuple[str, ...]
+Span = tuple[int, int]
 
 ROOTS: Final = (
     "vars",
@@ -139,23 +140,34 @@ class Base:
         yield
         self._is_optional = outer
 
-    def span(self, node: ast.expr) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.keyword) -> Span:
         """Return where `node` is written."""
         return self.parsed.span(self._around or node)
+
+    def key_span(self, node: ast.expr) -> Span:
+        """Return where the key of `a.b` or `a[b]` is written."""
+        if isinstance(node, ast.Subscript):
+            return self.span(node.slice)
+        start, end = self.span(node)
+        if isinstance(node, ast.Attribute) and self.parsed.source[:end].endswith(node.attr):
+            start = end - len(node.attr)
+        return start, end
 
     def written(self, node: ast.expr) -> str:
         """Return how `node` is written."""
         return ast.unparse(node) if self._around else self.parsed.written(node)
 
-    def wrong(self, node: ast.expr, what: str, cure: str = "") -> ExpressionError:
-        """Return the error that `node` is wrong."""
+    def wrong(
+        self, node: ast.expr | ast.keyword, what: str, cure: str = "", span: Span | None = None
+    ) -> ExpressionError:
+        """Return the error that `node` is wrong, or what is at `span`."""
         error = ExpressionError(what, cure)
-        error.place(*self.span(node))
+        error.place(*(span or self.span(node)))
         return error
 
-    def located(self, node: ast.expr, code: Code) -> Code:
-        """Return `code` with its errors placed at `node`."""
-        start, end = self.span(node)
+    def located(self, node: ast.expr, code: Code, span: Span | None = None) -> Code:
+        """Return `code` with its errors placed at `node`, or at `span`."""
+        start, end = span or self.span(node)
 
         def run(frame: Frame) -> Any:
             try:

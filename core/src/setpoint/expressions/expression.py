@@ -150,7 +150,7 @@ def _program(source: str) -> Program:
 def _made(source: str) -> Program:
     path = _plain_path(source)
     if path is not None:
-        return Program(_reading(path), {path: False}, 0, (), reads=True, path=path)
+        return Program(_reading(path, source), {path: False}, 0, (), reads=True, path=path)
     parsed = Parsed(source)
     builder = Builder(parsed)
     reads = is_chain(parsed.tree) and builder.path(parsed.tree) is not None
@@ -173,21 +173,27 @@ def _plain_path(source: str) -> Path | None:
     return None if any(map(keyword.iskeyword, keys)) else (found[1], *keys)
 
 
-def _reading(path: Path) -> Code:
+def _reading(path: Path, source: str) -> Code:
     root, *keys = path
-    steps = tuple((name, ".".join(path[: number + 1])) for number, name in enumerate(keys))
+    spans = [found.span(found.lastindex or 0) for found in _KEY.finditer(source)]
+    steps = tuple(
+        (name, ".".join(path[: number + 1]), *spans[number]) for number, name in enumerate(keys)
+    )
 
     def read(frame: Frame) -> Any:
         try:
             value = frame.names[root]
         except KeyError:
             raise ExpressionError(f"there is no {root!r} here") from None
-        for name, above in steps:
-            value = (
-                value[name]
-                if type(value) is dict and name in value
-                else field(frame, value, name, above)
-            )
+        for name, above, start, end in steps:
+            if type(value) is dict and name in value:
+                value = value[name]
+                continue
+            try:
+                value = field(frame, value, name, above)
+            except ExpressionError as error:
+                error.place(start, end)
+                raise
         return value
 
     return read

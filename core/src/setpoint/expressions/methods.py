@@ -31,6 +31,8 @@ def call_method(frame: Frame, value: Any, name: str, arguments: list[Any]) -> An
     if method is None:
         known = list(methods)
         what = f"{shown(frame, value)} has no method {name!r}"
+        if name == "join":
+            raise ExpressionError(what, 'write ", ".join(...)')
         raise ExpressionError(what, lambda: nearest(name, known))
     if not method.least <= len(arguments) <= len(method.takes):
         raise ExpressionError(f"{name} takes {_count(method)}, not {len(arguments)}")

@@ -4,6 +4,7 @@ import ast
 import re
 import warnings
 
+from setpoint.expressions import cures
 from setpoint.expressions.faults import ExpressionError
 
 MAX_SOURCE = 10_000  # characters
@@ -55,18 +56,26 @@ class Parsed:
         at = min(at, len(self.source) - 1)
         what, cure = error.msg[:1].lower() + error.msg[1:].partition(" (detected at")[0], ""
         if "escape" in what:
-            cure = 'write r"..." around it'
+            what, cure = "there is a backslash that is no escape", 'write r"..." around it'
         elif not error.offset:
             what = "the expression ends too early"
+        elif self._text[:at].endswith(".") and self._text[at : at + 1].isalpha():
+            what, cure = "a word of the language is no key", cures.of_word(self._text, at)
+        elif what.startswith("unterminated"):
+            cure = "end the text with the quote that begins it"
+        elif "was never closed" in what:
+            cure = "close the bracket"
+        elif what.startswith(("closing", "unmatched")):
+            cure = "close each bracket by its own kind, the inner one first"
         elif what.startswith(("invalid syntax", "expected", "cannot assign")):
             what = f"this is no expression, near {self._text[at : at + 20].strip()!r}"
-            cure = 'write ["..."] for such a key' if self._text[:at].endswith(".") else ""
+            cure = cures.of_syntax(self._text, at, error.msg)
         wrong = ExpressionError(what, cure)
         end = self._skipped + (error.end_offset or 0) - 1
         wrong.place(at, end if at < end <= len(self.source) else at + 1)
         return wrong
 
-    def span(self, node: ast.expr) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
         """Return where `node` is written, as offsets in the source."""
         end = node.end_col_offset if node.end_col_offset is not None else node.col_offset + 1
         return self._offset(node.col_offset), self._offset(end)

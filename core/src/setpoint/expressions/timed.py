@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from setpoint.clock import Clock
-from setpoint.expressions.faults import ExpressionError, NotKnownError
+from setpoint.expressions.faults import ExpressionError, NotKnownError, show
 from setpoint.expressions.frame import NUMBERS, SCALARS, Frame
 from setpoint.expressions.operators import pay_all, shown
 
@@ -161,7 +161,7 @@ class Watched:
         memory = state.memory(at, self._number)
         try:
             value = self._value(frame)
-            seconds = _checked(frame, self._seconds(frame)) if self._seconds else 0.0
+            seconds = checked(self._seconds(frame), frame) if self._seconds else 0.0
             return self._function(frame, state, memory, value, seconds)
         except (ExpressionError, NotKnownError) as error:
             return error
@@ -169,9 +169,14 @@ class Watched:
             memory.secret = frame.tainted = memory.secret or frame.tainted
 
 
-def _checked(frame: Frame, seconds: Any) -> float:
+def checked(seconds: Any, frame: Frame | None = None) -> float:
+    """Return `seconds`, what a function over time is given.
+
+    Raises:
+        ExpressionError: they are no time.
+
+    """
     if type(seconds) in (int, float) and 0 < seconds <= LONGEST:
         return float(seconds)
-    raise ExpressionError(
-        f"a time is above 0 and up to {LONGEST:.0f} seconds, not {shown(frame, seconds)}"
-    )
+    found = shown(frame, seconds) if frame else show(seconds)
+    raise ExpressionError(f"a time is above 0 and up to {LONGEST:.0f} seconds, not {found}")

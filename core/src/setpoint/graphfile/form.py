@@ -155,12 +155,16 @@ class Form:
         for name, body, _, at in self._section("facts", "names to facts").entries():
             if not isinstance(body, Map) or len(body) != 1:
                 rule = f"the fact {name} must be a map of one fact to what it is about"
-                self.wrong(at, f"{rule}, not {show(body)}; write {{ FACT: NAME }}")
+                found = f"a map of {len(body)}" if isinstance(body, Map) and body else show(body)
+                self.wrong(at, f"{rule}, not {found}; write {{ FACT: NAME }}")
                 continue
             [(kind, about, place, about_at)] = body.entries()
             params = about if isinstance(about, Map) else Map.new(about_at)
             about = params.get("name", "") if isinstance(about, Map) else about
-            given = {param: value for param, value in params.items() if param != "name"}
+            given = Map.new(params.at)
+            for param, value, key_at, value_at_ in params.entries():
+                if param != "name":
+                    given.put(param, value, key_at, value_at_)
             declared = FactDeclaration(kind, as_text(about), given, self.source, place)
             self.into.facts[name] = declared
 
@@ -232,8 +236,12 @@ class Form:
         if isinstance(id_, str) or id_ is UNKNOWN:
             return None if id_ is UNKNOWN else id_
         if id_ is not msgspec.UNSET:
-            rule = f"the key of a resource {barred(id_)}, as {show(key)} does"
-            self.wrong(at, f"{rule}; take it from vars or facts")
+            rule = barred(id_)
+            if rule:
+                what = f"the key of a resource {rule}, as {show(key)} does"
+                self.wrong(at, f"{what}; take it from vars or facts")
+            else:
+                self.wrong(at, wrong_id(as_text(id_)))
         return key
 
     def _is_plain(self, body: Map) -> bool:

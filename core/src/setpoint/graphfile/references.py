@@ -27,6 +27,7 @@ FREE = 1_000_000  # characters that expressions may add to any file, however sho
 GROWTH = 10  # and in addition, how many times the length of the file
 PER_VALUE = 20  # characters that a value in a list or map counts for
 KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
+TO_TEXT = 'write json(...), or ", ".join(...) of its items'
 ROOTS = ("vars", "facts", "each", "env", "send")  # what can be named
 
 
@@ -41,7 +42,7 @@ class _WrongError(Exception):
 
     def __init__(self, expression: str, message: str) -> None:
         super().__init__(message)
-        self.expression, self.message = expression, message
+        self.expression = expression
 
 
 class Scope:
@@ -122,11 +123,13 @@ class Scope:
     def _refused(self, error: "_WrongError | ExpressionError", text: str, at: int) -> Any:
         """Report `error`; one that came of facts is like a value that is not known."""
         if isinstance(error, _WrongError):
-            expression, message = error.expression, error.message
+            start, fragment = text.find(error.expression), error.expression
         else:
-            expression, message = text[error.start : error.end], str(error)
-        place = self.source.locate(at, expression, 2 * len(text) + 100)
-        problem = self.source.problem(place, message)
+            start, fragment = error.start, text[error.start : error.end]
+        place = self.source.inside(at, text, max(start, 0))
+        if place is None:
+            place = self.source.locate(at, fragment, 2 * len(text) + 100)
+        problem = self.source.problem(place, str(error))
         if isinstance(error, ExpressionError) and self._reads_facts(text):
             self._into.troubles.append(problem)
             return UNKNOWN
@@ -185,11 +188,12 @@ class Scope:
         if root == "facts" and not rest:
             raise _WrongError("facts", "a fact is named; write facts.NAME")
         if root == "facts":
-            place = self.source.locate(at, expression.source, 2 * len(expression.source) + 100)
+            within = 2 * len(expression.source) + 100
+            place = self.source.locate(at, ".".join(path), within)
             self._into.reads.setdefault(rest, (self.source, place))
         if root == "vars" and rest and rest[0] not in self._vars and rest[0] in self._later:
-            what = f"vars.{rest[0]} is declared further down; a var can only use those above it"
-            raise _WrongError(expression.source, what)
+            what = f"vars.{rest[0]} is not known here; a var can only use those above it"
+            raise _WrongError(".".join(path), what)
 
     def _whole(self, value: Any, expression: str, depth: int) -> Any:
         """Return `value`, which stands alone; lists and maps count, for they are copied later."""
@@ -209,7 +213,7 @@ class Scope:
                 return value
             if isinstance(reveal(value), (list, dict)):
                 what = f"{expression} is {show(value)}, and no part of a text"
-                raise _WrongError(expression, what)
+                raise _WrongError(expression, f"{what}; {TO_TEXT}")
             inner = value.parts if isinstance(value, Text) else (value,)
             pieces += [piece if isinstance(piece, KEPT) else as_text(piece) for piece in inner]
             self._spend(sum(map(_length, pieces[-len(inner) :])), expression)

@@ -6,6 +6,7 @@ import yaml
 
 from setpoint.declarations import Source
 from setpoint.errors import Problem
+from setpoint.expressions import OPEN
 
 # What YAML cannot hold, and what Python can hold but nobody can write: halves of surrogate pairs.
 _UNREADABLE = (  # compiled when it is needed: that takes 9 ms
@@ -43,6 +44,8 @@ def syntax_problem(source: Source, error: Exception) -> Problem:
     if "cannot start any token" in what:
         return source.problem(at, _no_token(source.text[at : at + 1]))
     cure = next((cure for begin, cure in _CURES.items() if what.startswith(begin)), "")
+    if source.text.rfind(OPEN, 0, at) > source.text.rfind("}}", 0, at):
+        cure = "put what has quotes in it between quotes of the other kind"
     message = f"is not YAML, {what}; {cure}" if cure else f"is not YAML, {what}"
     return source.problem(at, message)
 
