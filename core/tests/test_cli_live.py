@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from setpoint.asking import running
+from setpoint.cli.texts import refuse_strangers
+from setpoint.host import Host
+
 PROGRAM = (sys.executable, "-c", "from setpoint.cli import main; main()")
 PATIENCE = 15
 
@@ -193,7 +197,7 @@ def test_a_save_that_makes_no_difference_is_one_line(here):
     here.write(ONE + "# only a comment\n")
     assert run.until("no difference\n").endswith("\nsaved site.yaml: no difference\n")
     here.write(ONE.replace(": one", ": two"))
-    assert "graph changed: 0 added, 0" not in run.until("converged: ")
+    assert "graph changed: 0 added, 0" not in run.until("content one -> two")
 
 
 def test_with_json_a_difference_is_one_document(here):
@@ -465,6 +469,20 @@ def until_said_by(here: Place, run: Run) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.root
+def test_an_engine_of_another_user_is_not_asked(here, as_child):
+    run = here.started()
+
+    def reload() -> object:
+        os.setuid(65534)
+        host = Host(state=here.state)
+        with refuse_strangers(host):
+            return running(host)
+
+    assert as_child(reload).startswith(f"SetpointError: {here.state}: this user may not read it; ")
+    assert run.process.poll() is None
+
+
 # -- history
 
 
@@ -567,6 +585,9 @@ def test_a_look_at_a_rollback_changes_nothing(applied):
     code, said = applied.call("rollback", "1", "--plan")
     assert code == 0
     assert '-    content: two\n-    mode: "0600"\n+    content: one\n' in said
+    assert "a run of it would change:\n" in said
+    assert applied.text("~ file HOME/a\n    content: two -> one\n    mode: 0600 -> 0644\n") in said
+    assert applied.text("+ file HOME/gone\n") in said
     assert applied.file.read_text() == applied.text(TWO)
 
 

@@ -1,17 +1,25 @@
 """`setpoint rollback`: the graph files of an earlier generation in the place of those of now."""
 
+import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import click
 
 from setpoint import asking, graphfile
-from setpoint.cli.options import COLOR, PREFIX
+from setpoint.cli.installed import installed
+from setpoint.cli.options import COLOR, PREFIX, warn
+from setpoint.cli.planned import lines
 from setpoint.cli.texts import difference, refuse_strangers
+from setpoint.cli.unhandled import told_without
+from setpoint.engine.redaction import Redaction
 from setpoint.errors import GraphError, SetpointError
 from setpoint.generations import Generation, Generations
+from setpoint.graphfile.live import Live
 from setpoint.host import Host
+from setpoint.knowing import AT_ALL, Knowing
+from setpoint.plan import Plan, plan
 
 EPILOG = """\b
 Examples:
@@ -41,7 +49,8 @@ KEPT = ".before-rollback"
 def command(number: int, only_show: bool, yes: bool, force: bool, prefix: str | None) -> None:
     """Put the graph files of generation N in the place of those of now.
 
-    Shown is what is different in the files. They keep their mode and owner. An engine that runs
+    Shown is what is different in the files, and what a run of them would change, which --yes does
+    not look at. The files keep their mode and owner. An engine that runs
     with them takes that over like any other save; the next one starts with it. Files that N did
     not have are left alone.
     """
@@ -62,6 +71,8 @@ def _roll_back(host: Host, number: int, only_show: bool, yes: bool, force: bool)
         click.echo(f"the files are those of generation {number} already")
         return 0
     click.echo("".join(difference(now, wanted.files, color=True)), nl=False)
+    if only_show or not yes:
+        click.echo("\n".join(_plan(host, wanted)))
     if only_show:
         return 0
     lost = [path for path in changed if path in now and not _is_kept(generations, path, now[path])]
@@ -74,6 +85,29 @@ def _roll_back(host: Host, number: int, only_show: bool, yes: bool, force: bool)
     _write(host, changed)
     _tell(host, wanted)
     return 0
+
+
+def _plan(host: Host, wanted: Generation) -> Iterator[str]:
+    """Yield what a run of that generation would change now.
+
+    Raises:
+        GraphError: it could not be run now, because a kind is gone, say.
+
+    """
+    live = graphfile.live(wanted.given, installed(), clock=host.clock, texts=wanted.files)
+    yield "a run of it would change:"
+    yield from lines(asyncio.run(_planned(live, host)))
+
+
+async def _planned(live: Live, host: Host) -> Plan:
+    redaction = Redaction()
+    asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
+    knowing = Knowing(host, warn, lambda _: None)
+    try:
+        graph = await knowing.graph(live, AT_ALL)
+        return await plan(graph, plugins=installed(), host=host, redaction=redaction)
+    finally:
+        await knowing.close()
 
 
 def _text(path: str) -> str | None:

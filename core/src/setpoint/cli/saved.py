@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Saved:
                 self._watch(path)
         self._stamps = {path: stamps.get(path) for path in wanted}
         self.news.set()
+
+    def follow_too(self, files: Collection[str]) -> None:
+        """Watch `files` as well, each as it is now."""
+        self.follow({**self._stamps, **dict.fromkeys(files)}, {**stamps(files), **self._stamps})
 
     def _watch(self, path: str) -> None:
         subscription = self._watcher.path(path)

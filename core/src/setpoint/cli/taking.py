@@ -13,7 +13,7 @@ from setpoint.cli.keeping import Keeping
 from setpoint.cli.only import part
 from setpoint.cli.saved import Saved, Stamp, stamps
 from setpoint.comparing import compare
-from setpoint.errors import PluginError, SetpointError
+from setpoint.errors import GraphError, PluginError, SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
@@ -160,6 +160,7 @@ class Taking:
                 await self._take_over(by, loaded)
         except (SetpointError, PluginError) as error:
             self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
+            self._saved.follow_too(_files_in(error))
             await self._keeping.refused(str(error))
 
     async def _is_wanted(self, by: str, loaded: Loaded) -> bool:
@@ -224,6 +225,7 @@ class Taking:
                 self._loaded = await asyncio.to_thread(self._load)
             except (SetpointError, PluginError) as error:
                 self._report.error(str(error))
+                self._saved.follow_too(_files_in(error))
             else:
                 return
 
@@ -245,6 +247,12 @@ class Taking:
         assert self._engine is not None
         self._engine.swap(graph, because=because)
         self._graph = graph
+
+
+def _files_in(error: Exception) -> list[str]:
+    """Return the files in which something is wrong, absolute: one of them may be new, and is to be saved again."""
+    problems = error.problems if isinstance(error, GraphError) else ()
+    return [absolute(problem.place.file) for problem in problems if problem.place.file]
 
 
 async def _cancelled(task: "asyncio.Task[Any] | None") -> None:

@@ -7,7 +7,7 @@ as people like to read it. `schema` (by `jsontypes`) tells editors what a graph 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from setpoint.declarations import Declarations, Map, Seq, Source, uncollected
@@ -18,6 +18,7 @@ from setpoint.graphfile.convert import written
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.live import Live
+from setpoint.paths import absolute
 
 if TYPE_CHECKING:
     from setpoint.clock import Clock
@@ -47,10 +48,14 @@ def live(
     *,
     automatic: bool = True,
     clock: "Clock | None" = None,
+    texts: Mapping[str, str] = {},
 ) -> Live:
-    """Return the files at `paths`, to be evaluated with what is known; the rest is as for `load`."""
+    """Return the files at `paths`, to be evaluated with what is known; the rest is as for `load`.
+
+    Files whose paths, absolute, are in `texts` are not read: they are taken to hold that.
+    """
     with uncollected():
-        files, rest = _read(paths)
+        files, rest = _read(paths, texts)
         return Live(files, rest, plugins, automatic=automatic, clock=clock)
 
 
@@ -88,7 +93,9 @@ def _declarations(paths: Sequence[File]) -> Declarations:
     return declarations
 
 
-def _read(paths: Sequence[File]) -> tuple[list[tuple[Source, Map]], Declarations]:
+def _read(
+    paths: Sequence[File], texts: Mapping[str, str] = {}
+) -> tuple[list[tuple[Source, Map]], Declarations]:
     """Return files in our form with what is in them, and what those in other forms declare.
 
     Raises:
@@ -100,7 +107,8 @@ def _read(paths: Sequence[File]) -> tuple[list[tuple[Source, Map]], Declarations
     for path in paths:
         source = Source(str(path))
         try:
-            source.text = text_of(path)
+            known = texts.get(absolute(path))
+            source.text = text_of(path) if known is None else known
             root = _root(source, declarations)
         except GraphError as error:
             unreadable += error.problems
