@@ -67,8 +67,8 @@ def command(
     """
     asked = saved.Asked(tuple(map(absolute, files)), only, automatic)
     graph, found = _plan(asked, prefix, out)
-    said = document(found) if as_json else "\n".join(filter(None, [left_out(graph), *lines(found)]))
-    click.echo(said)
+    told = [*filter(None, [left_out(graph)]), *lines(found)]
+    click.echo(document(found) if as_json else "\n".join(told))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
