@@ -17,7 +17,7 @@ from setpoint.host import Host
 from setpoint.journal import Entry, read_status, read_trace
 from setpoint.resource import Meta
 from setpoint.testing.engines import Kept
-from setpoint.values import Ref
+from setpoint.values import Ref, Secret
 from setpoint_exec import Exec
 from setpoint_file import File
 from setpoint_noop import Noop
@@ -68,6 +68,27 @@ class Fickle(Resource):
         if os.path.exists(self.name):
             raise Refused("not today", "remove the file")
         self.done.add(self.name)
+
+
+class Hidden(Resource):
+    """Has a secret that differs once.
+
+    name: any.
+    text: the secret.
+    """
+
+    kind = "hidden"
+    text: Secret[str] = Secret("")
+
+    def check(self) -> list[Change]:
+        return (
+            []
+            if "done" in self.memory
+            else [Change("text", f"not {self.text.reveal()}", self.text)]
+        )
+
+    def apply(self, changes: list[Change]) -> None:
+        self.memory["done"] = True
 
 
 class Broken(Resource):
@@ -213,6 +234,17 @@ async def test_another_declaration_says_because_of_what(engine, host, tmp_path):
         "noop old: not in the graph since",
         "noop old left the graph because when is false",
     ]
+
+
+async def test_a_reason_with_a_known_secret_is_told_without_it(engine, host, tmp_path):
+    async with engine.keeping(Exec("a", cmd="true")) as kept:
+        secret = Hidden("b", text=Secret("hunter2-hunter2"))
+        kept.engine.swap(engine.graph(secret), because={secret.id: "text is hunter2-hunter2 now"})
+        await kept.told(Changed, secret.id)
+    assert explained(host, secret.id)[1:] == [
+        "hidden b changed because text is (secret) now: text (secret) -> (secret)"
+    ]
+    assert "hunter2" not in str(read_trace(host.root))
 
 
 async def test_a_value_that_came_says_which_and_from_whom(engine, host, tmp_path):

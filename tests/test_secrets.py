@@ -302,6 +302,7 @@ def searched(there) -> Searched:
         running.out.until("file " + str(there.home / "vault-text"))
         said["status meanwhile"] = there.call("status").said
         said["status --json meanwhile"] = there.call("status", "--json").said
+        said["explain meanwhile"] = there.call("explain", "--since", "1h").said
         said["run"] = running.stop().said
         drift(there)
         for command in ("plan", "apply", "status"):
@@ -310,6 +311,8 @@ def searched(there) -> Searched:
         said["plan"] = there.call("plan").said
         said["saved plan"] = there.call("plan", "--out", str(there.home / "site.plan")).said
         said["apply"] = there.call("apply").said
+        said["explain"] = there.call("explain", "--since", "1h").said
+        said["explain --json"] = there.call("explain", "--since", "1h", "--json").said
         said["explain"] = there.call("explain", "--since", "1h").said
         said["explain --json"] = there.call("explain", "--json", "--since", "1h").said
         graphs = {
@@ -343,7 +346,17 @@ def test_the_sinks_are_those_that_count_and_have_something_to_hide(searched):
     assert {"journal.db", "log", "site.plan"} <= {Path(name).name for name in sinks}
     assert "exec odd prints" in sinks["log"]
     assert "vault-text" in sinks["explain"]
-    for sink in ("run", "apply", "apply --json", "plan", "plan --json", "status", "log"):
+    explained = ("explain meanwhile", "explain", "explain --json")
+    for sink in (
+        "run",
+        "apply",
+        "apply --json",
+        "plan",
+        "plan --json",
+        "status",
+        "log",
+        *explained,
+    ):
         assert sinks.get(sink, sinks.get("status --json", "")).count("(secret)") > 5, sink
     assert any("sleep 60" in line for line in sinks["argv"].splitlines())
 
