@@ -1,137 +1,114 @@
-"""Sequences of facts against a simple model of what is there: drawn at random, with edges, errors and the unknown."""
+"""Random facts and edits of a graph file against a simple model of what is there: with edges, errors and the unknown.
+
+After each step the graph is also compared with that of the file read for the first time: what is carried over from one
+evaluation to the next changes nothing.
+
+`SETPOINT_EXAMPLES=20000 pytest tests/test_live_model.py --timeout 0` runs it long.
+"""
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from setpoint import graphfile
+from setpoint.graph import Graph
+from setpoint.graphfile.live import Live
 from setpoint.plugins import Plugins
 
-EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "300"))
+from .live.entries import (
+    MOST,
+    Decided,
+    Entries,
+    Entry,
+    There,
+    Values,
+    decide,
+    edges,
+    entry,
+    files,
+    known,
+    told,
+    written,
+)
+from .live.machine import KINDS
+
+EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "150"))
 PLUGINS = Plugins()
-FACTS = ("a", "b", "c")
-UNKNOWN, WRONG = object(), object()
+PLUGINS.add(*KINDS)
 
-# What a fact tells: a number, a text where a number is wanted, or nothing yet.
-values = st.sampled_from([0, 1, 2, 3, "bad", None])
+edits = st.integers(0, MOST - 1).flatmap(lambda n: st.tuples(st.just(n), st.none() | entry(n)))
 
 
-@dataclass
-class Entry:
-    """One entry of a graph file, and what the model knows of it."""
-
-    number: int
-    when: str = ""
-    each: str = ""
-    reads: str = ""
-    requires: list[int] = field(default_factory=list)
-
-    def text(self) -> str:
-        """Return it as it is written."""
-        name = f"e{self.number}" + ("-${{ each.key }}" if self.each else "")
-        lines = [f"  noop {name}:", f"    comment: c{self._comment()}"]
-        if self.when:
-            lines.append(f"    when: facts.{self.when}.content + 0 > 1")
-        if self.each:
-            lines.append(f"    for_each: range(facts.{self.each}.content)")
-        if self.requires:
-            named = [f'"noop e{other}*"' for other in self.requires]
-            lines.append(f"    require: [{', '.join(named)}]")
-        return "\n".join(lines)
-
-    def _comment(self) -> str:
-        return f"${{{{ facts.{self.reads}.content + 0 }}}}" if self.reads else ""
-
-    def decided(self, facts: dict[str, Any], before: dict[str, str]) -> tuple[dict, set[str]]:
-        """Return what is there by this entry, id to comment, and which ids wait."""
-        own = {id_: text for id_, text in before.items() if self._is_own(id_)}
-        wanted = number(facts, self.when) if self.when else 2
-        count = number(facts, self.each) if self.each else None
-        if count in (UNKNOWN, WRONG):
-            return own, set()
-        names = [f"noop e{self.number}"]
-        if self.each:
-            names = [f"noop e{self.number}-{key}" for key in range(count)]
-        if wanted in (UNKNOWN, WRONG):
-            return {id_: own[id_] for id_ in names if id_ in own}, set(names)
-        if wanted <= 1:
-            return {}, set()
-        comment = number(facts, self.reads) if self.reads else ""
-        if comment in (UNKNOWN, WRONG):
-            return {id_: own[id_] for id_ in names if id_ in own}, set(names)
-        return dict.fromkeys(names, f"c{comment}"), set()
-
-    def is_counted(self, facts: dict[str, Any]) -> bool:
-        """Return whether it is known which instances there are."""
-        return not self.each or number(facts, self.each) not in (UNKNOWN, WRONG)
-
-    def _is_own(self, id_: str) -> bool:
-        return id_.removeprefix("noop ").partition("-")[0] == f"e{self.number}"
-
-
-def number(facts: dict[str, Any], name: str) -> Any:
-    """Return the number that a fact tells."""
-    value = facts.get(name, {"content": UNKNOWN})["content"]
-    return WRONG if isinstance(value, str) else value
-
-
-def model(entries: list[Entry], facts: dict[str, Any], before: dict[str, str]) -> dict[str, str]:
-    """Return what is there, id to comment."""
-    found: dict[str, str] = {}
-    waiting: set[str] = set()
-    declared: dict[str, Entry] = {}
-    for entry in entries:
-        there, waits = entry.decided(facts, before)
-        found |= there
-        if entry.is_counted(facts):  # else nobody knows which there are: edges to them do nothing
-            waiting |= waits
-            declared |= dict.fromkeys((*there, *waits), entry)
-    for id_, entry in declared.items():  # entries require earlier ones only
-        needed = [other for other in declared if declared[other].number in entry.requires]
-        if any(other in waiting for other in needed):
-            waiting.add(id_)
-    kept = {id_: before[id_] for id_ in waiting if id_ in before}
-    return {id_: text for id_, text in found.items() if id_ not in waiting} | kept
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> list[Entry]:
-    """Draw the entries of a graph file."""
-    maybe = st.sampled_from(["", "", *FACTS])
-    return [
-        Entry(
-            n,
-            draw(maybe),
-            draw(maybe),
-            draw(maybe),
-            draw(st.lists(st.integers(0, n - 1), max_size=2, unique=True)) if n else [],
-        )
-        for n in range(draw(st.integers(1, 5)))
-    ]
-
-
-@given(graphs(), st.lists(st.fixed_dictionaries(dict.fromkeys(FACTS, values)), max_size=8))
+@given(files(), st.lists(told | edits, max_size=8))
 @example(  # what is there stays while nobody knows which there are, whatever it requires
-    [Entry(0, reads="b"), Entry(1, each="b", requires=[0]), Entry(2, reads="a", requires=[1])],
+    {
+        0: Entry(0, reads="b"),
+        1: Entry(1, each="b", requires=frozenset({0})),
+        2: Entry(2, reads="a", requires=frozenset({1})),
+    },
     [{"a": 0, "b": 1, "c": 0}, {"a": 1, "b": "bad", "c": 0}],
 )
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_there_is_what_the_model_says(tmp_path_factory, entries, sequence):
-    text = "facts:\n" + "".join(f"  {name}: {{ file: /{name} }}\n" for name in FACTS)
-    text += "resources:\n" + "\n".join(entry.text() for entry in entries) + "\n"
     path = tmp_path_factory.getbasetemp() / "drawn.yaml"
-    path.write_text(text)
+    path.write_text(written(entries))
     live = graphfile.live([path], PLUGINS)
-    there: dict[str, str] = model(entries, {}, {})
-    assert {id_: r.comment for id_, r in live.graph.resources.items()} == there
-    for told in sequence:
-        facts = {name: {"content": value} for name, value in told.items() if value is not None}
-        there = model(entries, facts, there)
-        graph = live.evaluate(facts)
-        assert {id_: r.comment for id_, r in graph.resources.items()} == there, (text, facts)
-        for first, then in graph.edges:
-            assert {first, then} <= graph.resources.keys()
-        graph.order()
+    values: Values = {}
+    decided = decide(entries, values, {})
+    judge(live.graph, decided, entries)
+    for step in sequence:
+        if isinstance(step, dict):
+            values = known(step)
+        else:
+            number, one = step
+            others = {n: other for n, other in entries.items() if n != number}
+            entries = others if one is None else {**others, number: one}
+            path.write_text(written(entries))
+            live = reread(live, path)
+        decided = decide(entries, values, decided.there)
+        judge(live.evaluate(values), decided, entries)
+        judge_as_read_anew(live, path, values, decided)
+
+
+def reread(live: Live, path: Path) -> Live:
+    """Return the file read anew, with what runs."""
+    new = graphfile.live([path], PLUGINS)
+    new.graph = live.graph
+    return new
+
+
+def judge(graph: Graph, decided: Decided, entries: Entries) -> None:
+    """Assert that `graph` is what was decided."""
+    found = {
+        id_: There(one.value, one.meta.reverse, one.meta.realize)
+        for id_, one in graph.resources.items()
+    }
+    assert found == decided.there
+    assert graph.held == decided.held
+    wanted = edges(entries, decided.there)
+    ours = {pair: bool(edge.notify) for pair, edge in graph.edges.items()}
+    assert {*ours} <= {*ours} & {(a, b) for a in found for b in found}
+    sure = {pair for pair in {*wanted, *ours} if decided.kept.isdisjoint(pair)}
+    assert {p: ours.get(p) for p in sure} == {p: wanted.get(p) for p in sure}
+    graph.order()
+
+
+def judge_as_read_anew(live: Live, path: Path, values: Values, decided: Decided) -> None:
+    """Assert that the graph is that of the same file read for the first time, but for what is kept."""
+    fresh = graphfile.live([path], PLUGINS)
+    fresh.graph = Graph()  # nothing runs
+    graph = fresh.evaluate(values)
+    assert live.graph.resources.keys() - graph.resources.keys() == decided.kept
+    for id_, one in graph.resources.items():
+        assert live.graph.resources[id_] == one
+        assert live.graph.places.get(id_) == graph.places.get(id_)
+    assert list(graph.resources) == [id_ for id_ in live.graph.resources if id_ in graph.resources]
+    assert graph.held - live.graph.held <= decided.kept
+    assert [str(one) for one in live.troubles] == [str(one) for one in fresh.troubles]
+    assert dict(live.facts) == dict(fresh.facts)
+    for id_ in (
+        f"{kind.kind} e{n}{end}" for kind in KINDS for n in range(MOST) for end in ("", "-1")
+    ):
+        assert live.graph.may_have(id_) == graph.may_have(id_)

@@ -1,0 +1,78 @@
+"""Random facts, edits, failures, restarts and crashes, with a real engine, against the nine rules of live graphs.
+
+A site is a graph file, facts, and a machine in memory. After each step it comes to rest and is judged: what there is,
+how it stands, what was changed and put back, who was told, and who was disturbed. In a mess several things happen
+before that, with a few turns of the loop between them. A failure prints the steps, and what to call to have them again.
+
+`SETPOINT_EXAMPLES=20000 pytest tests/test_live_rules.py --timeout 0` runs it long.
+"""
+
+import itertools
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .live.entries import MOST, entry, files, told
+from .live.rules import Rules
+from .live.site import WRONG, Site
+
+EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "200"))
+
+picks = st.integers(0, 19)  # of the ids there are, counted round
+edits = st.integers(0, MOST - 1).flatmap(lambda n: st.tuples(st.just(n), st.none() | entry(n)))
+things = st.one_of(
+    *[st.tuples(st.just("tell"), told)] * 4,
+    st.tuples(st.just("edit"), edits),
+    st.tuples(st.just("disturb"), picks),
+    st.tuples(st.just("wrong"), st.integers(0, len(WRONG) - 1)),
+    st.tuples(st.just("break_"), st.tuples(st.sampled_from(["check", "apply"]), picks)),
+    st.tuples(st.just("mend"), st.none()),
+    st.tuples(st.just("kill"), st.none()),
+)
+restarts = st.tuples(st.just("restart"), st.tuples(st.booleans(), st.none() | picks))
+turns = st.sampled_from([0, 0, 0, 1, 2, 3, 5, 8])
+messes = st.tuples(st.just("mess"), st.lists(st.tuples(things, turns), min_size=2, max_size=6))
+
+
+@st.composite
+def outages(draw: st.DrawFn) -> list[tuple[str, Any]]:
+    """Draw an outage: something is broken, others change, the process ends, and all is mended."""
+    broken = st.tuples(st.just("break_"), st.tuples(st.just("check"), picks))
+    change = st.tuples(st.just("disturb"), picks) | st.tuples(st.just("tell"), told)
+    end = st.tuples(st.just("kill"), st.none()) | st.just(("restart", (True, None)))
+    return [draw(broken), draw(change), draw(change), draw(end), ("mend", None)]
+
+
+steps = st.one_of(things, things, restarts, messes).map(lambda one: [one]) | outages()
+
+
+@pytest.mark.timeout(120)
+@given(files(), st.lists(steps, max_size=5))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+def test_what_a_site_does_is_what_the_rules_say(entries, steps):
+    site = Site(entries)
+    rules = Rules(site)
+    try:
+        site.start()
+        site.rest()
+        rules.judge(alone=False)
+        for what, arg in itertools.chain.from_iterable(steps):
+            site.begin_step()
+            if what == "mess":
+                for thing, turns in arg:
+                    site.do(*thing)
+                    site.turn(turns)
+            else:
+                site.do(what, arg)
+            site.rest()
+            rules.judge(alone=what in ("tell", "edit", "wrong"))
+    finally:
+        site.close()
