@@ -231,6 +231,14 @@ def test_there_are_as_many_workers_as_processors(over, example):
         assert sorted(path.name for path in example.demo.glob("worker-*")) == names
 
 
+def test_a_drawing_has_what_there_is_now(example):
+    example.run("workers").stop()
+    drawn = example.place.call("graph", "--format", "mermaid")
+    for path in example.demo.glob("worker*"):
+        assert f"file {path}" in drawn.out
+    assert drawn.err == ""
+
+
 def test_a_version_is_rolled_out_when_the_canary_was_well_for_a_while(example):
     running = example.run("canary", **{'" ok", 30': '" ok", 1'})
     example.say("candidate", "1.5\n")

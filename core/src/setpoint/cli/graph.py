@@ -1,9 +1,15 @@
 """`setpoint graph`: what depends on what, as a drawing."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from setpoint.cli.drawing import FORMATS
-from setpoint.cli.options import AUTOEDGES, FILES, load
+from setpoint.cli.options import AUTOEDGES, FILES, PREFIX, read, warn
+
+if TYPE_CHECKING:
+    from setpoint.graph import Graph
+    from setpoint.graphfile.live import Live
 
 EPILOG = """\b
 Examples:
@@ -24,10 +30,38 @@ Examples:
     help="How to draw; json is for programs.",
 )
 @AUTOEDGES
-def command(files: tuple[str, ...], form: str, automatic: bool) -> None:
-    """Draw the graph that FILEs declare.
+@PREFIX
+def command(files: tuple[str, ...], form: str, automatic: bool, prefix: str | None) -> None:
+    """Draw the graph that FILEs declare, with the facts that it reads as they are.
 
     An arrow leads from what runs first; it is broken where there is a notification too. Grey ones
     are automatic, and say which rule made them.
     """
-    click.echo(FORMATS[form](load(files, automatic)), nl=False)
+    live = read(files, automatic)
+    graph = _known(live, prefix) if live.facts else live.graph
+    click.echo(FORMATS[form](graph), nl=False)
+
+
+def _known(live: "Live", prefix: str | None) -> "Graph":
+    """Return the graph of `live` with the facts as they are; says what waits for one."""
+    import asyncio
+
+    from setpoint.host import Host
+    from setpoint.knowing import AT_ALL, Knowing
+
+    host = Host(state=prefix)
+
+    async def known() -> "Graph":
+        knowing = Knowing(host, warn, lambda _: None)
+        try:
+            return await knowing.graph(live, AT_ALL)
+        finally:
+            await knowing.close()
+
+    try:
+        graph = asyncio.run(known())
+    finally:
+        host.close()
+    for id_ in sorted(graph.held):
+        warn(f"{id_} is not drawn, it waits for facts")
+    return graph
