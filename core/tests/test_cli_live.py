@@ -672,3 +672,36 @@ def test_a_part_stays_a_part_when_the_file_is_saved(here):
     here.write(PARTS + "  noop more:\n    notify: noop told\n  noop far:\n")
     assert "noop far" not in run.until("graph changed: 1 added")
     assert "left out: 2 of 6 resources" in run.until("left out: 2 of 6 resources")
+
+
+def test_what_is_left_out_keeps_what_it_owes(here):
+    here.write("""\
+resources:
+  file HOME/conf: {content: conf, notify: exec told}
+  exec told: {cmd: test -e HOME/ok, shell: true}
+  noop other:
+""")
+    assert here.call("apply", str(here.file))[0] == 1
+    owed = here.text("exec told: owes a refresh because of file HOME/conf")
+    assert owed in here.call("status")[1]
+    code, said = here.call("apply", str(here.file), "--only", "noop other")
+    assert (code, "left out: 2 of 3 resources" in said) == (0, True)
+    assert owed in here.call("status")[1]
+    (here.home / "ok").touch()
+    code, said = here.call("apply", str(here.file), "--only", "file */conf")
+    assert (code, "left out: 1 of 3 resources" in said) == (0, True)
+    assert here.text("exec told: refreshed because of file HOME/conf") in said
+    assert owed not in here.call("status")[1]
+
+
+def test_what_a_part_needs_no_more_stays_as_it_is(here):
+    parts = PARTS.replace("content: base", "content: base, meta: {reverse: true}")
+    here.write(parts)
+    run = here.started("--only", "noop told")
+    here.write(parts.replace(", require: file HOME/base", ""))
+    run.until("graph changed: 0 added, 0 changed, 1 removed")
+    run.until("left out: 2 of 4 resources")
+    run.process.terminate()
+    run.end()
+    assert here.has("base") == "base"
+    assert "reverse" not in here.call("plan", str(here.file))[1]
