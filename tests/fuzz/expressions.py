@@ -18,10 +18,13 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["setpoint.expressions"]):
-    from setpoint.expressions import UNKNOWN, ExpressionError, State, Template
+    from setpoint.expressions import UNKNOWN, Expression, ExpressionError, State, Template
+    from setpoint.expressions.received import check_sent
+    from setpoint.expressions.received import evaluate as receive
 
 from setpoint.clock import Clock
-from setpoint.values import Secret, Values
+from setpoint.errors import Place, SetpointError
+from setpoint.values import Received, Ref, Secret, Values
 
 LONGEST = 1.0  # seconds of CPU, instrumented; an evaluation takes a tenth of that without
 WORDS = (
@@ -30,6 +33,7 @@ WORDS = (
     " len( min( max( sum( sorted( any( all( abs( int( float( str( bool( list( dict( range( zip( enumerate( default("
     " present( json( yaml( base64( sha256( basename( dirname( ip( match( replace( held( average( history( changed_at("
     " .upper() .split( .join( .replace( .get( .items() .strip() .find( .count( .index( .zfill( .center( .splitlines()"
+    " vars.sent send['a'] send['a'].number .text .map .list .secret"
     " key= reverse= indent= start= lambda * ** := ~ @ ... __class__ await yield ${{ }} $${{"
 ).split()
 
@@ -56,6 +60,17 @@ NAMES: dict[str, Any] = {
 }
 
 
+SENT: dict[str, Any] = {
+    "number": 7,
+    "text": "some text, " * 50,
+    "list": list(range(200)),
+    "map": {f"k{n}": n for n in range(50)},
+    "secret": Secret("hunter22"),
+    "none": None,
+}
+RECEIVING = {**NAMES, "vars": {**NAMES["vars"], "sent": Ref("a", "number")}}
+
+
 def written(data: bytes) -> str:
     """Return the text that `data` stands for: itself, or words of the language by their numbers."""
     if data[:1] != b"\0":
@@ -76,8 +91,23 @@ def evaluate(data: bytes) -> None:
             continue
         assert "hunter22" not in str(refused) or "hunter22" in text
         assert 0 <= refused.start <= refused.end
+    received(text)
     taken = time.thread_time() - begun
     assert taken < LONGEST, f"{taken} s for {text!r}"
+
+
+def received(text: str) -> None:
+    """Evaluate `text` once what is sent has come, if it needs that."""
+    try:
+        expression = Expression(text)
+        check_sent(expression)
+        value = receive(expression, RECEIVING, lambda: Place("fuzz", 1, 1))
+        if isinstance(value, Received):
+            assert value == receive(expression, RECEIVING, lambda: Place("other", 2, 2))
+            value.resolve(lambda ref: SENT.get(ref.field))
+    except SetpointError as error:
+        refused = error
+        assert "hunter22" not in str(refused) or "hunter22" in text
 
 
 def seed(folder: Path) -> None:
