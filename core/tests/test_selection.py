@@ -70,7 +70,8 @@ def test_without_references_it_is_the_whole_graph() -> None:
 
 def test_what_is_left_out_is_not_declared_no_more() -> None:
     graph = graph_of("ab", "a->b")
-    graph.held, graph.undecided = {"thing c"}, [re.compile("thing d")]
+    graph.held = {"thing c"}
+    graph.undecided.add(re.compile("thing d"))
     part = select(graph, ["thing a"])
     assert (letters(part.left_out), letters(part.held)) == ("bc", "")
     assert all(part.may_have(f"thing {name}") for name in "abcd")
@@ -86,7 +87,7 @@ def test_what_is_selected_and_waits_for_facts_still_waits() -> None:
 
 def test_a_reference_to_nothing_is_refused_with_what_may_be_meant() -> None:
     graph = graph_of("ab")
-    graph.absent = [re.compile("thing d")]
+    graph.absent.add("thing d")
     refuse_missing(graph, ["thing a", "thing ?", "thing d"])
     with pytest.raises(SetpointError, match=r"--only 'thing c': no resource 'thing c' is declared"):
         refuse_missing(graph, ["thing a", "thing c"])

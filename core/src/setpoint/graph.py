@@ -60,6 +60,47 @@ def _step(edge: Edge) -> str:
     return f"{edge.first} {arrow} {edge.then}{origin}"
 
 
+class Ids:
+    """Ids of resources, of which some are known as patterns only."""
+
+    def __init__(self) -> None:
+        self._exact: set[str] = set()
+        self._patterns: list[re.Pattern[str]] = []
+
+    def add(self, one: str | re.Pattern[str]) -> None:
+        """Add an id, or a pattern."""
+        if isinstance(one, str):
+            self._exact.add(one)
+        else:
+            self._patterns.append(one)
+
+    def update(self, other: "Ids") -> None:
+        """Add all of `other`."""
+        self._exact |= other._exact
+        self._patterns += other._patterns
+
+    def copy(self) -> "Ids":
+        """Return what can be added to without changing this one."""
+        made = Ids()
+        made.update(self)
+        return made
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._exact or any(one.fullmatch(id_) for one in self._patterns)
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._patterns)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Ids)
+            and self._exact == other._exact
+            and self._patterns == other._patterns
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Graph:
     """Resources by id in the order they were declared, with at most one edge for each pair.
 
@@ -71,8 +112,9 @@ class Graph:
     warnings: what a person should know about how it was declared, though it runs.
     facts: what is to be known of the machine for it, by the name under which expressions read it.
     held: the ids of what is declared, but waits for facts, or for something that does.
-    undecided: the ids, as patterns, of what may be declared or not as long as facts are not known.
-    absent: the ids, as patterns, of what is declared but not there as the facts are now.
+    undecided: the ids of what may be declared or not as long as facts are not known.
+    absent: the ids of what is declared but not there as the facts are now.
+    modules: the name of each module to the ids of its resources.
     left_out: the ids of what is declared but not to be run: this is a part of a graph.
     tainted: id to the params in which there is a secret, whatever their type.
     secrets: what is in them; to be taken out of all that is said.
@@ -89,8 +131,8 @@ class Graph:
         self.warnings: list[Problem] = []
         self.facts: dict[str, Fact] = {}
         self.held: set[str] = set()
-        self.undecided: list[re.Pattern[str]] = []
-        self.absent: list[re.Pattern[str]] = []
+        self.undecided, self.absent = Ids(), Ids()
+        self.modules: dict[str, list[str]] = {}
         self.left_out: set[str] = set()
         self.tainted: dict[str, frozenset[str]] = {}
         self.secrets = Secrets()
@@ -142,10 +184,7 @@ class Graph:
     def may_have(self, id_: str) -> bool:
         """Whether `id_` is in it, or is left out, or may be in it once more facts are known."""
         there = id_ in self.resources or id_ in self.held or id_ in self.left_out
-        return there or self._is_undecided(id_)
-
-    def _is_undecided(self, id_: str) -> bool:
-        return any(pattern.fullmatch(id_) for pattern in self.undecided)
+        return there or id_ in self.undecided
 
     def is_like(self, other: "Graph") -> bool:
         """Whether it has the same resources, edges and values that travel as `other`, which may be running."""

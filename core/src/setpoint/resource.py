@@ -53,6 +53,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     autogroup: bool = True
     reverse: bool = False
     realize: bool = True
+    export: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 DEFAULT = Meta()

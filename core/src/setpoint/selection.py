@@ -24,7 +24,7 @@ def select(graph: Graph, references: Sequence[str], debts: Iterable[tuple[str, s
     """
     if not references:
         return graph
-    names = Names(graph.resources)
+    names = Names(graph.resources, modules=graph.modules)
     chosen = {id_ for reference in references for id_ in names.find(reference)}
     waiting = {id_ for id_ in graph.held if _fits(id_, references)}
     return graph.part(_closed(graph, chosen, debts) | waiting)
@@ -37,14 +37,14 @@ def refuse_missing(graph: Graph, references: Iterable[str]) -> None:
         SetpointError: one does not, with what may have been meant.
 
     """
-    names = Names([*graph.resources, *graph.held])
+    names = Names([*graph.resources, *graph.held], modules=graph.modules)
     for reference in references:
         if not names.find(reference) and not _may_be(graph, reference):
             raise SetpointError(f"--only {reference!r}: {names.missing(reference)}")
 
 
 def _may_be(graph: Graph, reference: str) -> bool:
-    return any(pattern.fullmatch(reference) for pattern in (*graph.absent, *graph.undecided))
+    return reference in graph.absent or reference in graph.undecided
 
 
 def _closed(graph: Graph, chosen: set[str], debts: Iterable[tuple[str, str]]) -> set[str]:

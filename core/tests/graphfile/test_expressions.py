@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.declarations import Declarations, Map, Source, plain
+from setpoint.declarations import Map, Source, plain
 from setpoint.errors import GraphError, Problem
 from setpoint.graphfile import convert, reader
+from setpoint.graphfile.cells import Context
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.references import Scope
 from setpoint.values import Ref, Text
@@ -20,12 +21,13 @@ def scope(variables: str = "{}") -> Scope:
 
 
 def read(variables: str) -> tuple[Scope, list[Problem]]:
-    source, into = Source("g.yaml", variables), Declarations()
+    source = Source("g.yaml", variables)
     root = reader.load(source)
     assert isinstance(root, Map)
-    made = Scope(source, into, Known())
+    context = Context(source, Known())
+    made = Scope(context)
     made.define(root)
-    return made, into.problems
+    return made, context.into.problems
 
 
 def value(text: str, variables: str = "{}") -> Any:

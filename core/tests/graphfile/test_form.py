@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from setpoint import graphfile
 from setpoint.errors import GraphError, Place
 from setpoint.graph import Edge, Graph
+from setpoint.graphfile import files
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta
 from setpoint.values import Ref, Secret, Text
@@ -201,7 +202,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, plugins: Plugins) -
 def test_a_file_past_the_limit_is_refused_unread(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graphfile, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
     with pytest.raises(GraphError, match=r"a\.yaml: is longer than 1 MiB"):
         load("resources:\n" + "#" * (1 << 20))
 

@@ -64,8 +64,7 @@ def test_a_folder_of_a_guard_becomes_part_of_it(load: Load) -> None:
 def test_what_mgmt_ignores_is_warned_about_once() -> None:
     warnings = [str(problem).splitlines()[0] for problem in graphfile.read([EXAMPLE]).warnings]
     assert [warning.removeprefix(str(EXAMPLE)) for warning in warnings] == [
-        ":36:1: nothing is collected, this comes with clustering",
-        ":19:11: file shared: is exported and left out, this comes with clustering",
+        ":36:1: nothing is collected; convert the file, then collect by kind and host",
         ":27:5: exec has no param 'timeout', it is ignored, as mgmt does",
         ":31:5: exec has no param 'pollint', it is ignored, as mgmt does",
         ":32:5: exec has no param 'state', it is ignored, as mgmt does",
@@ -157,6 +156,12 @@ def test_an_old_file_becomes_a_new_one() -> None:
         "    listen: timer timer1\n"
         "  timer timer1:\n"
         "    interval: 30\n"
+        "  file shared:\n"
+        "    path: /tmp/mgmt/shared\n"
+        "    meta:\n"
+        "      export:\n"
+        "      - '*'\n"
+        "      hidden: true\n"
     )
 
 

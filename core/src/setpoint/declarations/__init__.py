@@ -8,31 +8,38 @@ In the order of the work: `written` values with places · `model` what is declar
 kind · `instances` one resource at a time · `sends` and `links` between them · `building` the whole.
 """
 
-from setpoint.declarations.building import build
+from setpoint.declarations.building import Builder, build
 from setpoint.declarations.model import (
+    MODULE,
     NOTHING,
     WORDS,
     Declaration,
     Declarations,
     FactDeclaration,
     Link,
+    Part,
     shown,
     uncollected,
 )
+from setpoint.declarations.patching import patched
 from setpoint.declarations.written import Map, Seq, Source, key_at, plain, value_at
 
 __all__ = [
+    "MODULE",
     "NOTHING",
     "WORDS",
+    "Builder",
     "Declaration",
     "Declarations",
     "FactDeclaration",
     "Link",
     "Map",
+    "Part",
     "Seq",
     "Source",
     "build",
     "key_at",
+    "patched",
     "plain",
     "shown",
     "uncollected",

@@ -1,11 +1,12 @@
 """Declarations made into a graph: every check, and all problems at once."""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from setpoint import autoedges
 from setpoint.declarations.facts import wanted
-from setpoint.declarations.instances import Instances
+from setpoint.declarations.instances import Instances, Made
 from setpoint.declarations.links import Names, edges_of
 from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
 from setpoint.declarations.sends import Sends
@@ -27,55 +28,107 @@ def build(declarations: Declarations, plugins: "Plugins", *, automatic: bool = T
         GraphError: with all that is wrong, in the order of the texts.
 
     """
-    with uncollected():
-        building = _Building(declarations, plugins)
-        building.make_resources()
-        edges = building.edges()
-        building.graph.facts = wanted(declarations, plugins, building.problems)
-    declarations.refuse(map(building.without_secrets, building.problems))
-    graph = building.graph
-    building.hold(edges)
-    for edge in edges:
-        if edge.first in graph.resources and edge.then in graph.resources:
-            graph.connect(edge)
-    for id_, declaration in building.declared.items():
-        graph.places[id_] = declaration.source.place(declaration.at)
-    graph.tainted = {id_: frozenset(names) for id_, names in building.instances.tainted.items()}
-    graph.secrets = building.instances.secrets
-    graph.warnings = declarations.warnings
-    if declarations.sources and not graph.name:
-        graph.scope = os.path.abspath(declarations.sources[0].file)
-    if automatic:
-        autoedges.connect(graph)
-    return graph
+    return Builder(plugins, automatic=automatic).build(declarations)
+
+
+class Builder:
+    """Builds one graph after the other; resources of declarations that have been there before are kept.
+
+    Args:
+        plugins: where kinds and facts come from.
+        automatic: whether to add automatic edges.
+
+    doubles: the ids that were declared more than once, and alike, in the last graph.
+    held: those of which something was not known, or which require such a one.
+
+    """
+
+    def __init__(self, plugins: "Plugins", *, automatic: bool = True) -> None:
+        self._plugins, self._automatic = plugins, automatic
+        self.instances = Instances(plugins)
+        self.doubles: set[str] = set()
+        self.held: frozenset[str] = frozenset()
+        self._made: dict[str, Made] = {}
+
+    def keep(self, made: Mapping[str, Made]) -> None:
+        """Take over what was made of declarations since the last graph was built, by id."""
+        self._made.update(made)
+
+    def build(self, declarations: Declarations) -> Graph:
+        """Return the graph that `declarations` describe; see `build`."""
+        with uncollected():
+            building = _Building(declarations, self.instances, self._made)
+            building.make_resources()
+            edges = building.edges()
+            building.graph.facts = wanted(declarations, self._plugins, building.problems)
+        declarations.refuse(map(building.without_secrets, building.problems))
+        self._made, self.doubles = building.made, building.doubles
+        return self._finished(building, edges)
+
+    def _finished(self, building: "_Building", edges: list[Edge]) -> Graph:
+        graph, declarations = building.graph, building.declarations
+        building.hold(edges)
+        self.held = frozenset(graph.held)
+        for edge in edges:
+            if edge.first in graph.resources and edge.then in graph.resources:
+                graph.connect(edge)
+        for id_, declaration in building.declared.items():
+            graph.places[id_] = declaration.source.place(declaration.at)
+        graph.secrets = self.instances.secrets
+        graph.warnings, graph.modules = declarations.warnings, declarations.modules
+        if declarations.sources and not graph.name:
+            graph.scope = os.path.abspath(declarations.sources[0].file)
+        if self._automatic:
+            autoedges.connect(graph)
+        return graph
 
 
 class _Building:
-    """One graph while it is built: all resources that could be made, and what is wrong so far."""
+    """One graph while it is built: all resources that could be made, and what is wrong so far.
 
-    def __init__(self, declarations: Declarations, plugins: "Plugins") -> None:
+    made: what was made of each declaration, by id.
+    """
+
+    def __init__(
+        self, declarations: Declarations, instances: Instances, before: "Mapping[str, Made]"
+    ) -> None:
         self.declarations = declarations
         self.graph = Graph(declarations.name)
         self.problems: list[Problem] = list(declarations.problems)
         self.declared: dict[str, Declaration] = {}
-        self.instances = Instances(plugins, self.problems)
+        self.doubles: set[str] = set()
+        self.made: dict[str, Made] = {}
+        self.instances, self._before = instances, before
+        instances.begin(self.problems)
 
     def make_resources(self) -> None:
         """Make all resources that can be made."""
         self.instances.check_defaults(self.declarations.defaults)
-        declared, resources = self.declared, self.graph.resources
         for declaration in self.declarations.resources:
-            id_ = declaration.id
-            if id_ in declared:
+            if declaration.id in self.declared:
                 self._check_double(declaration)
-                continue
-            declared[id_] = declaration
-            resource = self.instances.make(declaration)
-            if resource is not None:
-                resources[id_] = resource
+            else:
+                self._make(declaration)
+        for declaration in self.declarations.collected:
+            if declaration.id not in self.declared:
+                self._make(declaration)
         for declaration in self.declarations.trials:
             self.instances.check(declaration)
-        self.graph.receives.update(self.instances.received)
+
+    def _make(self, declaration: Declaration) -> None:
+        """Make the resource of `declaration`, or take the one that was made of it before."""
+        id_, graph = declaration.id, self.graph
+        self.declared[id_] = declaration
+        made = self._before.get(id_)
+        if made is None or made.declaration is not declaration:
+            made = self.instances.made(declaration)
+        if made.resource is not None:
+            self.made[id_] = made
+            graph.resources[id_] = made.resource
+        if made.received:
+            graph.receives[id_] = made.received
+        if made.tainted:
+            graph.tainted[id_] = made.tainted
 
     def hold(self, edges: list[Edge]) -> None:
         """Take out of the graph what waits for facts, and what requires that."""
@@ -94,20 +147,16 @@ class _Building:
         for id_ in held:
             self.graph.resources.pop(id_, None)
             self.graph.receives.pop(id_, None)
-            self.instances.tainted.pop(id_, None)
+            self.graph.tainted.pop(id_, None)
 
     def _check_double(self, declaration: Declaration) -> None:
         """Report if `declaration` is not equal to the one with the same id."""
         id_ = declaration.id
-        first = self.graph.resources.get(id_)
-        received = self.instances.received.pop(id_, None)
-        second = self.instances.make(declaration)
-        also_received = self.instances.received.pop(id_, None)
-        if received:
-            self.instances.received[id_] = received
+        self.doubles.add(id_)
+        first, second = self.made.get(id_), self.instances.made(declaration)
         if id_ in self.declarations.waiting:  # it may be that only one of them is there at a time
             return
-        if first and second and (first != second or received != also_received):
+        if first and second.resource and first[1:] != second[1:]:
             self._refuse_double(declaration, self.declared[id_])
 
     def _refuse_double(self, declaration: Declaration, first: Declaration) -> None:
@@ -121,7 +170,7 @@ class _Building:
 
     def edges(self) -> list[Edge]:
         """Return all edges; adds to the problems what leads nowhere or in a circle."""
-        names = Names(self.declared, self.declarations.may_be)
+        names = Names(self.declared, self.declarations.may_be, self.declarations.modules)
         sends = Sends(self.declared, names, self.instances, self.declarations.waiting)
         edges: list[Edge] = []
         for id_, received in self.graph.receives.items():

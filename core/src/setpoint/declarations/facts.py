@@ -27,7 +27,7 @@ def wanted(
     for path, (source, at) in declarations.reads.items():
         name = path[0]
         if name not in found:
-            declared = declarations.facts.get(name) or _undeclared(name, source, at)
+            declared = declarations.facts.get(name, _undeclared(name, source, at))
             found[name] = _made(name, declared, declarations.facts, plugins, problems)
         fact = found[name]
         if fact is not None:
@@ -47,12 +47,16 @@ def _undeclared(name: str, source: Source, at: int) -> FactDeclaration:
 
 def _made(
     name: str,
-    declared: FactDeclaration,
-    others: Mapping[str, FactDeclaration],
+    declared: FactDeclaration | None,
+    others: Mapping[str, FactDeclaration | None],
     plugins: "Plugins",
     problems: list[Problem],
 ) -> Fact | None:
-    """Return the fact that is declared; None if that is wrong."""
+    """Return the fact that is declared; None if that is wrong, or not known."""
+    if declared is None:
+        return None
+    if declared.made is not None:
+        return declared.made
     source, at = declared.source, declared.at
     try:
         kind = plugins.fact(declared.kind)
@@ -98,11 +102,16 @@ def accepted(
     return values
 
 
+def told(name: str) -> str:
+    """Return the name of a fact as a person writes it; that of a secret has its root already."""
+    return name if "." in name else f"facts.{name}"
+
+
 def _wrong_path(fact: Fact, path: tuple[str, ...], source: Source, at: int) -> Iterator[Problem]:
     """Yield why there is nothing at `path`, which is written at the place `at`; nothing if there may be."""
     type_: Any = fact.Value
     for number, key in enumerate(path[1:], 1):
-        above = ".".join(("facts", *path[:number]))
+        above = ".".join((told(path[0]), *path[1:number]))
         place = at + len(above) + 1
         place = place if source.text.startswith(key, place) else at
         if type_ in SCALARS:

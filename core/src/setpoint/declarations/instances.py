@@ -1,11 +1,11 @@
 """One declaration made into one resource, with every check that needs no other declaration."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from setpoint.declarations.model import WORDS, Declaration, shown
+from setpoint.declarations.model import NOTHING, WORDS, Declaration, shown
 from setpoint.declarations.params import META, Param, Schema
 from setpoint.declarations.written import key_at, value_at
 from setpoint.errors import ParamError, Place, PluginError, Problem, SetpointError, suggest
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
 BESIDE = (*WORDS, "when", "for_each")  # what stands beside the params of a resource
+CLEAN: frozenset[str] = frozenset()
+
+
+class Made(NamedTuple):
+    """What became of a declaration.
+
+    resource: None if there is a problem.
+    received: the params whose values come from other resources.
+    tainted: the params in which there is a secret.
+    """
+
+    declaration: Declaration
+    resource: Resource | None
+    received: Mapping[str, Received]
+    tainted: frozenset[str]
 
 
 class Instances:
@@ -25,7 +40,6 @@ class Instances:
 
     Args:
         plugins: where the kinds come from.
-        problems: where to put what is wrong.
 
     Attributes:
         received: id to the params whose values come from other resources.
@@ -34,8 +48,9 @@ class Instances:
 
     """
 
-    def __init__(self, plugins: "Plugins", problems: list[Problem]) -> None:
-        self.plugins, self.problems = plugins, problems
+    def __init__(self, plugins: "Plugins") -> None:
+        self.plugins = plugins
+        self.problems: list[Problem] = []
         self.received: dict[str, dict[str, Received]] = {}
         self.tainted: dict[str, set[str]] = {}
         self.secrets = Secrets()
@@ -43,6 +58,18 @@ class Instances:
         self._missing: dict[str, str] = {}  # why there is no such schema
         self._metas: dict[tuple[Any, ...], Meta] = {}
         self._reported: set[Place] = set()  # in defaults: not once more for each resource
+
+    def begin(self, problems: list[Problem]) -> None:
+        """Put what is wrong into `problems` from now on: another graph is built."""
+        self.problems = problems
+        self.received, self.tainted, self._reported = {}, {}, set()
+
+    def made(self, declaration: Declaration) -> Made:
+        """Return what becomes of `declaration`."""
+        resource = self.make(declaration)
+        received = self.received.pop(declaration.id, NOTHING)
+        tainted = self.tainted.pop(declaration.id, None)
+        return Made(declaration, resource, received, frozenset(tainted) if tainted else CLEAN)
 
     def schema(self, kind: str) -> Schema | None:
         """Return the schema of `kind`, None if there is no such kind."""

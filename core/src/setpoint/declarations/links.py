@@ -2,17 +2,18 @@
 
 import fnmatch
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 
-from setpoint.declarations.model import WILD, Link, shown
+from setpoint.declarations.model import MODULE, WILD, Link, shown
 from setpoint.errors import Problem, suggest
 from setpoint.graph import Edge
 
 MAX_EDGES = 1_000_000  # globs multiply; a graph beyond this is a mistake
 SUGGESTIONS = 20  # problems that get a "did you mean"; it is costly among many names
 CANDIDATES = 1000
+NO_MODULES: Mapping[str, list[str]] = {}
 
 
 class Names:
@@ -24,11 +25,17 @@ class Names:
     Args:
         ids: of the graph.
         may_be: says of a reference whether there may be such a resource at another time; none by default.
+        modules: names of modules to the ids of their resources, for references like "module NAME".
 
     """
 
-    def __init__(self, ids: Iterable[str], may_be: Callable[[str], bool] = lambda _: False) -> None:
-        self.ids, self.may_be = dict.fromkeys(ids), may_be
+    def __init__(
+        self,
+        ids: Iterable[str],
+        may_be: Callable[[str], bool] = lambda _: False,
+        modules: Mapping[str, list[str]] = NO_MODULES,
+    ) -> None:
+        self.ids, self.may_be, self._modules = dict.fromkeys(ids), may_be, modules
         self._found: dict[str, list[str]] = {}
         self._suggested = 0
 
@@ -40,6 +47,8 @@ class Names:
         """Return the ids that `reference` stands for; empty if there is none."""
         if reference in self.ids:
             return [reference]
+        if reference.startswith(MODULE):
+            return self._in_modules(reference.removeprefix(MODULE))
         if WILD.isdisjoint(reference):
             return []
         if reference not in self._found:
@@ -52,8 +61,26 @@ class Names:
         end = bisect_left(self._sorted, literal + "\U0010ffff", start)
         return [id_ for id_ in self._sorted[start:end] if fnmatch.fnmatchcase(id_, glob)]
 
+    def _in_modules(self, glob: str) -> list[str]:
+        """Return the ids of the resources of all modules whose name `glob` fits."""
+        fitting = [name for name in self._modules if fnmatch.fnmatchcase(name, glob)]
+        found = dict.fromkeys(id_ for name in fitting for id_ in self._modules[name])
+        return [id_ for id_ in found if id_ in self.ids]
+
+    def is_known(self, reference: str) -> bool:
+        """Whether there is something for `reference`, if only a module with nothing in it, or may be."""
+        if reference.startswith(MODULE):
+            glob = reference.removeprefix(MODULE)
+            if any(fnmatch.fnmatchcase(name, glob) for name in self._modules):
+                return True
+        return bool(self.find(reference)) or self.may_be(reference)
+
     def missing(self, reference: str) -> str:
         """Return that there is nothing for `reference`, and what may be meant."""
+        if reference.startswith(MODULE):
+            name = reference.removeprefix(MODULE)
+            hint = suggest(name, self._modules) or "include one of that name"
+            return f"no module {name!r} is included; {hint}"
         _, space, name = reference.partition(" ")
         if not WILD.isdisjoint(reference):
             return f"no resource matches {reference!r}"
@@ -96,7 +123,7 @@ def _edges(link: Link, names: Names, problems: list[Problem]) -> Iterator[Edge]:
         (firsts, link.first, link.first_at),
         (thens, link.then, link.then_at),
     ):
-        if not found and not names.may_be(reference):
+        if not found and not names.is_known(reference):
             what = f"{shown(link.subject)}: {names.missing(reference)}"
             problems.append(link.source.problem(at, what))
     origin_at = max(link.first_at, link.then_at)  # beside a resource: the reference, not the key

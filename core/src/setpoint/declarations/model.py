@@ -1,7 +1,6 @@
 """What people declare, from whichever front end, before it is instances."""
 
 import gc
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,10 +9,12 @@ import msgspec
 
 from setpoint.declarations.written import Source
 from setpoint.errors import GraphError, Problem
-from setpoint.graph import Policy
+from setpoint.graph import Ids, Policy
+from setpoint.resource import Fact
 
 NOTHING: Mapping[str, Any] = {}
 WILD = frozenset("*?[")  # what makes a glob of a reference
+MODULE = "module "  # how a reference to all of a module begins
 WORDS = ("require", "before", "notify", "listen")  # edges as they are written beside a resource
 
 
@@ -60,6 +61,7 @@ class FactDeclaration(msgspec.Struct):
     name: what it is about.
     params: as those of a resource.
     source, at: where it is written.
+    made: it itself, if core has it and not a plugin.
     """
 
     kind: str
@@ -67,44 +69,88 @@ class FactDeclaration(msgspec.Struct):
     params: Mapping[str, Any]
     source: Source
     at: int
+    made: Fact | None = None
 
 
-class Declarations:
-    """All that was declared, in order, and what is wrong with how it is written.
+class Part:
+    """What somebody has declared, in order, and what is wrong with how it is written.
 
-    name: what the graph is called; "" if nobody says.
-    sources: the texts, in the order in which they were given.
     resources: what becomes a resource; an id that is there twice must be declared alike.
     defaults: by kind, what resources of that kind get unless they say otherwise. Front ends have
         merged them into `resources` already; they are here to be checked even if nobody needs them.
     links: edges beside those that follow from values.
     problems: what is wrong already; `build` adds to it what it finds.
     warnings: what a person should know, though the graph runs.
-    facts: those with a name of their own, by that.
+    facts: those with a name of their own, by that; None for one of which it is not known what it is about.
     reads: the paths below `facts` that expressions read, each with where that is first.
     troubles: what is wrong with expressions as the facts are now; what depends on them is like
         unknown.
     waiting: the ids of resources of which something is not known yet.
-    trials: resources whose name is not known yet, to be checked as far as that goes.
-    absent: ids, some as patterns, of what is declared but not there as the facts are now.
-    undecided: the same, of what may be there or not.
+    trials: resources that are not there, or whose name is not known yet, to be checked as far as that goes.
+    absent: the ids of what is declared but not there as the facts are now.
+    undecided: those of what may be there or not.
+    included: the names of modules.
+    published: what this host tells others, by name.
+    exported: resources that this host offers to others.
+    collected: resources that others offer, and that are declared where there is no such id.
     """
 
     def __init__(self) -> None:
-        self.name = ""
-        self.sources: list[Source] = []
         self.resources: list[Declaration] = []
         self.defaults: list[Declaration] = []
         self.links: list[Link] = []
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self.facts: dict[str, FactDeclaration] = {}
+        self.facts: dict[str, FactDeclaration | None] = {}
         self.reads: dict[tuple[str, ...], tuple[Source, int]] = {}
         self.troubles: list[Problem] = []
         self.waiting: set[str] = set()
         self.trials: list[Declaration] = []
-        self.absent: list[re.Pattern[str]] = []
-        self.undecided: list[re.Pattern[str]] = []
+        self.absent, self.undecided = Ids(), Ids()
+        self.included: list[str] = []
+        self.published: dict[str, Any] = {}
+        self.exported: list[Declaration] = []
+        self.collected: list[Declaration] = []
+
+    def declare(self, declaration: Declaration, *, is_whole: bool = True) -> None:
+        """Add a resource: to what is here, unless it is hidden, and to what others may collect.
+
+        With `is_whole` false something of it, or whether it is there, is not known yet.
+        """
+        if "export" in declaration.meta and is_whole:
+            self.exported.append(declaration)
+        if not is_whole:
+            self.waiting.add(declaration.id)
+        if declaration.meta.get("hidden") is True:
+            self.trials.append(declaration)
+            self.absent.add(declaration.id)
+        else:
+            self.resources.append(declaration)
+
+    def add(self, other: "Part") -> None:
+        """Add all of `other`."""
+        for name, more in vars(other).items():
+            if more and not isinstance(more, str):
+                mine = getattr(self, name)
+                if isinstance(mine, list):
+                    mine += more
+                else:
+                    mine.update(more)
+
+
+class Declarations(Part):
+    """All that was declared.
+
+    name: what the graph is called; "" if nobody says.
+    sources: the texts, in the order in which they were given.
+    modules: the name of each module to the ids of its resources.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ""
+        self.sources: list[Source] = []
+        self.modules: dict[str, list[str]] = {}
 
     def copy(self) -> "Declarations":
         """Return what can be added to without changing this one."""
@@ -115,10 +161,9 @@ class Declarations:
 
     def may_be(self, reference: str) -> bool:
         """Whether there may be a resource `reference`, an id or a glob, at another time."""
-        return any(
-            pattern.fullmatch(reference) or not WILD.isdisjoint(reference)
-            for pattern in (*self.absent, *self.undecided)
-        )
+        if not WILD.isdisjoint(reference):
+            return bool(self.absent or self.undecided)
+        return reference in self.absent or reference in self.undecided
 
     def refuse(self, problems: Iterable[Problem]) -> None:
         """Do nothing if there are no `problems`.

@@ -1,35 +1,52 @@
 """Graph files: YAML in our own form or in mgmt's, read with the place of everything.
 
-In the order of the work: `scalars` and `reader` make values with places of the text (`syntax` words what is no YAML) ·
-`references` replaces expressions · `form`, `edges` and `mgmt` make declarations of the two forms · the kinds are held
-against them in `setpoint.declarations`. `convert` writes declarations in our form, `formatting` (by `layout`) the text
-as people like to read it. `schema` (by `jsontypes`) tells editors what a graph file may have.
+In the order of the work: `files` are read once, by `scalars` and `reader`, which make values with places of the text
+(`syntax` words what is no YAML) · `form` has their `cells`, each evaluated on its own: `entries` of resources,
+`sections` beside them, `includes` of other files with `inputs`, what is `shared` between hosts · `references` replaces
+expressions · `mgmt` makes declarations of the other form · `live` has the kinds held against all that in
+`setpoint.declarations`, and `causes` says why. `convert` writes declarations in our form, `formatting` (by `layout`)
+the text as people like to read it. `schema` (by `jsontypes`) tells editors what a graph file may have.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from setpoint.declarations import Declarations, Map, Seq, Source, uncollected
-from setpoint.declarations.types import show
-from setpoint.errors import GraphError, Place, Problem
-from setpoint.graphfile import reader
+from setpoint.declarations import Declarations, Map, Source, uncollected
 from setpoint.graphfile.convert import written
+from setpoint.graphfile.files import (
+    MAX_BYTES,
+    NO_TEXTS,
+    File,
+    Files,
+    Name,
+    decoded,
+    root_of,
+    text_of,
+)
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
-from setpoint.graphfile.live import Live
-from setpoint.paths import absolute
+from setpoint.graphfile.live import Live, declared
 
 if TYPE_CHECKING:
     from setpoint.clock import Clock
     from setpoint.graph import Graph
     from setpoint.plugins import Plugins
 
-File = str | os.PathLike[str]
-MAX_BYTES = 32 << 20
+__all__ = [
+    "MAX_BYTES",
+    "File",
+    "Live",
+    "convert",
+    "declare",
+    "decoded",
+    "live",
+    "load",
+    "read",
+    "text_of",
+]
 
 
-def load(paths: Sequence[File], plugins: "Plugins", *, automatic: bool = True) -> "Graph":
+def load(paths: Sequence[Name], plugins: "Plugins", *, automatic: bool = True) -> "Graph":
     """Return the graph that the files at `paths` declare together.
 
     With `automatic` it has the edges too that follow from what its resources say of themselves. No fact is known: what
@@ -43,23 +60,33 @@ def load(paths: Sequence[File], plugins: "Plugins", *, automatic: bool = True) -
 
 
 def live(
-    paths: Sequence[File],
+    paths: Sequence[Name],
     plugins: "Plugins",
     *,
     automatic: bool = True,
     clock: "Clock | None" = None,
-    texts: Mapping[str, str] = {},
+    host: str = "",
+    texts: Mapping[str, str] = NO_TEXTS,
 ) -> Live:
     """Return the files at `paths`, to be evaluated with what is known; the rest is as for `load`.
 
-    Files whose paths, absolute, are in `texts` are not read: they are taken to hold that.
+    Files whose paths, absolute, are in `texts` are not read: they are taken to hold that. `host` is what this host is
+    called, if not what it calls itself.
     """
     with uncollected():
         files, rest = _read(paths, texts)
-        return Live(files, rest, plugins, automatic=automatic, clock=clock)
+        return Live(
+            files.roots,
+            rest,
+            plugins,
+            files=files.paths,
+            automatic=automatic,
+            clock=clock,
+            host=host,
+        )
 
 
-def read(paths: Sequence[File]) -> Declarations:
+def read(paths: Sequence[Name]) -> Declarations:
     """Return what the files at `paths` declare together, as far as it needs no kinds to know.
 
     Raises:
@@ -67,9 +94,33 @@ def read(paths: Sequence[File]) -> Declarations:
 
     """
     with uncollected():
-        declarations = _declarations(paths)
+        files, rest = _read(paths)
+        declarations = _declared(files.roots, rest)
     declarations.refuse(declarations.problems)
     return declarations
+
+
+def _read(paths: Sequence[Name], texts: Mapping[str, str] = NO_TEXTS) -> tuple[Files, Declarations]:
+    """Return the files, and what those in other forms declare.
+
+    Raises:
+        GraphError: one of the files is no YAML, so that what it declares is not known.
+
+    """
+    rest = Declarations()
+    files = Files(rest, texts)
+    files.read(paths)
+    if files.unreadable:  # all that is wrong is said at once, in the others too
+        rest.refuse(_declared(files.roots, rest).problems + files.unreadable)
+    return files, rest
+
+
+def _declared(roots: Sequence[File], rest: Declarations) -> Declarations:
+    """Return what is declared, with what is wrong; no fact is known."""
+    forms = [Form(root, Known()) for root in roots]
+    for form in forms:
+        list(form.evaluate(set()))
+    return declared(forms, rest)
 
 
 def convert(text: str, file: str) -> str:
@@ -85,79 +136,6 @@ def convert(text: str, file: str) -> str:
     return written(declarations)
 
 
-def _declarations(paths: Sequence[File]) -> Declarations:
-    """Return what is declared, with what is wrong; no fact is known."""
-    files, declarations = _read(paths)
-    for source, root in files:
-        Form(source, root, declarations, Known()).declare()
-    return declarations
-
-
-def _read(
-    paths: Sequence[File], texts: Mapping[str, str] = {}
-) -> tuple[list[tuple[Source, Map]], Declarations]:
-    """Return files in our form with what is in them, and what those in other forms declare.
-
-    Raises:
-        GraphError: one of the files is no YAML, so that what it declares is not known.
-
-    """
-    declarations, files = Declarations(), []
-    unreadable: list[Problem] = []
-    for path in paths:
-        source = Source(str(path))
-        try:
-            known = texts.get(absolute(path))
-            source.text = text_of(path) if known is None else known
-            root = _root(source, declarations)
-        except GraphError as error:
-            unreadable += error.problems
-            continue
-        if root is not None:
-            files.append((source, root))
-    if unreadable:  # all that is wrong is said at once, in the others too
-        for source, root in files:
-            Form(source, root, declarations, Known()).declare()
-        declarations.refuse(declarations.problems + unreadable)
-    return files, declarations
-
-
-def text_of(path: File) -> str:
-    """Return what is in the file at `path`.
-
-    Raises:
-        GraphError: it cannot be read, is too long, or not UTF-8.
-
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _refused(path, f"cannot be read, {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise _refused(path, f"is longer than {MAX_BYTES >> 20} MiB; make several files of it")
-    return decoded(content, path)
-
-
-def decoded(content: bytes, path: File) -> str:
-    """Return the text that `content`, of the file at `path`, is in UTF-8.
-
-    Raises:
-        GraphError: it is none.
-
-    """
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(errors="replace").split("\n")
-        what = f"is not UTF-8, it holds the byte {content[error.start]:#04x}; save it as UTF-8"
-        raise _refused(path, what, len(before), len(before[-1]) + 1) from None
-
-
-def _refused(path: File, what: str, line: int = 0, column: int = 0) -> GraphError:
-    return GraphError([Problem(Place(str(path), line, column), what)])
-
-
 def declare(source: Source, declarations: Declarations) -> Map | None:
     """Put what `source` declares into `declarations`, in whichever form it is; return what is in it.
 
@@ -167,31 +145,9 @@ def declare(source: Source, declarations: Declarations) -> Map | None:
         GraphError: it is no YAML that a graph file may hold.
 
     """
-    root = _root(source, declarations)
+    root = root_of(source, declarations)
     if root is not None:
-        Form(source, root, declarations, Known()).declare()
+        found = _declared([File(source, root)], Declarations())
+        declarations.name = declarations.name or found.name
+        declarations.add(found)
     return root
-
-
-def _root(source: Source, declarations: Declarations) -> Map | None:
-    """Return what is in `source`, if it is in our form; what is in another one is declared."""
-    declarations.sources.append(source)
-    root = reader.load(source)
-    if not isinstance(root, Map):
-        what = "is empty" if root is None else f"a graph file is a map, not {show(root)}"
-        declarations.problems.append(source.problem(0, f"{what}; begin with 'resources:'"))
-    elif _is_mgmt(root):
-        from setpoint.graphfile.mgmt import MgmtForm
-
-        MgmtForm(source, root, declarations).declare()
-    else:
-        return root
-    return None
-
-
-def _is_mgmt(root: Map) -> bool:
-    """Whether a file with `root` is in mgmt's form."""
-    resources, edges = root.get("resources"), root.get("edges")
-    if isinstance(resources, Map) and resources:
-        return any(isinstance(value, Seq) and " " not in key for key, value in resources.items())
-    return "remote" in root or (isinstance(edges, Seq) and any(isinstance(e, Map) for e in edges))

@@ -49,7 +49,7 @@ def dumped(tree: dict[str, Any]) -> str:
 def _resources(declarations: Declarations) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
-    for declaration in declarations.resources:
+    for declaration in (*declarations.resources, *declarations.trials):
         body = {key: _expressed(value) for key, value in declaration.params.items()}
         if declaration.meta:
             body["meta"] = _expressed(declaration.meta)

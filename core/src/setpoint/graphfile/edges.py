@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 import msgspec
 
-from setpoint.declarations import Link, Map, Seq, Source, shown
+from setpoint.declarations import MODULE, Link, Map, Seq, shown
 from setpoint.declarations.types import show
-from setpoint.errors import Problem, suggest
+from setpoint.errors import suggest
 from setpoint.graph import Policy
+from setpoint.graphfile.cells import Context
 from setpoint.values import Received
 
 POLICIES = get_args(Policy)
@@ -21,13 +22,12 @@ class Edges:
     """Makes links of what is written in one file.
 
     Args:
-        source: the file.
-        problems: where to put what is wrong.
+        context: what is evaluated now.
 
     """
 
-    def __init__(self, source: Source, problems: list[Problem]) -> None:
-        self.source, self.problems = source, problems
+    def __init__(self, context: Context) -> None:
+        self.source, self._context = context.source, context
 
     def beside(self, id_: str, key_at: int, word: str, written: Any, at: int) -> list[Link]:
         """Return the links of the resource `id_` that `written` under `word` stands for."""
@@ -44,17 +44,17 @@ class Edges:
         self, id_: str, word: str, written: Any, at: int
     ) -> list[tuple[str, Policy, int]]:
         """Return each reference in `written` with its policy and place."""
-        if type(written) is str and not _wrong_reference(word, written):
-            return [(written, "hold", at)]  # so are nearly all
+        if type(written) is str:
+            return [(self._qualified(written), "hold", at)]  # so are nearly all
         found: list[tuple[str, Policy, int]] = []
         for reference, policy, place, policy_at in _entries(written, at):
             rule, wrong_at = _wrong_reference(word, reference), place
             if not rule and policy is not None:
                 rule, wrong_at = _wrong_policy(word, policy), policy_at
             if rule:
-                self._wrong(wrong_at, f"{shown(id_)}: {rule}")
+                self._context.wrong(wrong_at, f"{shown(id_)}: {rule}")
             else:
-                found.append((reference, policy or "hold", place))
+                found.append((self._qualified(reference), policy or "hold", place))
         return found
 
     def arrows(self, written: Any, at: int) -> Iterator[Link]:
@@ -63,17 +63,17 @@ class Edges:
             return
         if not isinstance(written, Seq):
             what = f"edges must be a list of text, not {show(written)}"
-            self._wrong(at, f'{what}; write "KIND NAME -> KIND NAME"')
+            self._context.wrong(at, f'{what}; write "KIND NAME -> KIND NAME"')
             return
         for item, place in written.entries():
             if isinstance(item, str) and len(_ARROW.split(item)) > 1:
                 yield from self._chain(item, place)
             elif isinstance(item, Received):
                 rule = "an edge cannot depend on what is sent"
-                self._wrong(place, f"{rule}; take its ends from vars or facts")
+                self._context.wrong(place, f"{rule}; take its ends from vars or facts")
             else:
                 rule = f"an edge is a text, not {show(item)}"
-                self._wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
+                self._context.wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
 
     def _chain(self, text: str, at: int) -> Iterator[Link]:
         parts = _ARROW.split(text.strip())
@@ -84,10 +84,14 @@ class Edges:
         for number, arrow in enumerate(parts[1::2]):
             first, then = parts[2 * number], parts[2 * number + 2]
             notify: Policy | None = "hold" if arrow == "~>" else None
-            yield Link("edges", first, then, notify, self.source, *places[number : number + 2])
+            ends = self._qualified(first), self._qualified(then)
+            yield Link("edges", *ends, notify, self.source, *places[number : number + 2])
 
-    def _wrong(self, at: int, message: str) -> None:
-        self.problems.append(self.source.problem(at, message))
+    def _qualified(self, reference: str) -> str:
+        """Return `reference` with the module that it names, if it does, as it is told from all others."""
+        if reference.startswith(MODULE):
+            return MODULE + self._context.qualified(reference.removeprefix(MODULE))
+        return reference
 
 
 def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
@@ -100,13 +104,11 @@ def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
 
 
 def _wrong_reference(word: str, reference: Any) -> str:
+    if isinstance(reference, str):
+        return ""
     if isinstance(reference, Received):
         return f"{word} cannot depend on what is sent; take KIND NAME from vars or facts"
-    if not isinstance(reference, str):
-        return f"{word} must be KIND NAME, a list of such, or a glob, not {show(reference)}"
-    if reference.startswith("module "):
-        return f"{reference!r} is not available in this version; name its resources"
-    return ""
+    return f"{word} must be KIND NAME, a list of such, or a glob, not {show(reference)}"
 
 
 def _wrong_policy(word: str, policy: Any) -> str:

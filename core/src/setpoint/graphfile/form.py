@@ -1,282 +1,265 @@
 """Our own form of a graph file, made into declarations: the shape of things, not yet what they mean."""
 
-import re
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.declarations import (
-    NOTHING,
-    WORDS,
-    Declaration,
-    Declarations,
-    FactDeclaration,
-    Map,
-    Seq,
-    Source,
-    shown,
-    value_at,
-)
+from setpoint.declarations import WORDS, Declaration, Map, Part, Seq, shown, value_at
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.expressions import OPEN, UNKNOWN
-from setpoint.graphfile.conditions import is_wanted, items_of
+from setpoint.graphfile.cells import Cell, Context
+from setpoint.graphfile.conditions import CONDITIONS
 from setpoint.graphfile.edges import Edges
-from setpoint.graphfile.ids import barred, pattern, wrong_id
+from setpoint.graphfile.entries import Entries
+from setpoint.graphfile.files import File, hosts_of
+from setpoint.graphfile.ids import patterns
 from setpoint.graphfile.known import Known
-from setpoint.values import as_text
 
 if TYPE_CHECKING:
+    from setpoint.graphfile.includes import Include
     from setpoint.graphfile.references import Scope
 
-KEYS = ("graph", "vars", "facts", "defaults", "resources", "edges")
-LATER = frozenset(["include", "inputs", "secrets", "hosts", "collect", "publish"])
-CONDITIONS = frozenset({"when", "for_each"})
-LATER_META = frozenset(["export", "hidden"])
-
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_NO_PARAMS = frozenset({"meta", *WORDS, *CONDITIONS})
-
-
-def later(word: str) -> str:
-    """Return that `word` comes in a later version."""
-    return f"{word!r} is not available in this version; take it out"
+KEYS = (
+    *("graph", "hosts", "groups", "inputs", "vars", "facts", "secrets", "include", "defaults"),
+    *("resources", "edges", "publish", "collect"),
+)
+MAPS = {
+    "groups": "names to hosts",
+    "inputs": "names to types",
+    "vars": "names to values",
+    "facts": "names to facts",
+    "secrets": "names to where they are",
+    "defaults": "kinds to params",
+    "resources": "KIND NAME to params",
+    "publish": "names to values",
+}
 
 
 class Form:
-    """One file in our form.
+    """One file in our form, evaluated as often as what it depends on changes.
 
     Args:
-        source: the file.
-        root: what is in it.
-        declarations: where to put what it declares, and what is wrong.
+        file: what was read.
         known: what is known of the machine.
+        module: the name under which it is included; "" for a file of its own.
+        is_decided: whether it is known that it is included; else nothing of it begins.
 
     """
 
-    def __init__(self, source: Source, root: Map, declarations: Declarations, known: Known) -> None:
-        self.source, self.root, self.into = source, root, declarations
-        self.known = known
-        self.literal = source.literal
-        self.edges = Edges(source, declarations.problems)
-        self.defaults: dict[str, tuple[Map, Map]] = {}
+    def __init__(
+        self, file: File, known: Known, module: str = "", *, is_decided: bool = True
+    ) -> None:
+        self.file, self.root, self.is_decided = file, file.root, is_decided
+        self.context = Context(file.source, known, module)
+        self.literal = file.source.literal
+        self.edges = Edges(self.context)
+        self.includes: list[Include] = []
+        self._defaults: dict[str, tuple[Map, Map]] = {}
+        self._live_defaults: set[str] = set()
+        self.given: set[str] = set()  # the inputs that who includes it has given
+        self._moved: set[str] = set()  # those with another value since the last evaluation
+        self.origins: dict[str, tuple[Form, Cell]] = {}  # where the values of names come from
+        self._cells = list(self._entries())
 
     @cached_property
     def scope(self) -> "Scope":
         """What expressions can name."""
         from setpoint.graphfile.references import Scope  # 10 ms, and most files have none
 
-        scope = Scope(self.source, self.into, self.known)
-        if self.literal:  # else it is done where the vars are read
-            scope.define(self.vars)
-        return scope
+        return Scope(self.context)
 
-    def declare(self) -> None:
-        """Put all of the file into the declarations."""
-        for key, _, at, _ in self.root.entries():
-            if key in LATER:
-                self.wrong(at, later(key))
-            elif key not in KEYS:
-                self.wrong(at, f"unknown key {key!r}; {suggest(key, KEYS)}")
-        self._name()
-        self._facts()
-        self._vars()
-        for kind, body, key_at, at in self._section("defaults", "kinds to params").entries():
-            self._default(kind, body, key_at, at)
-        for key, body, key_at, at in self._section("resources", "KIND NAME to params").entries():
-            self._resource(key, body, key_at, at)
-        self._edges()
+    # -- evaluating
 
-    def wrong(self, at: int, message: str) -> None:
-        """Report what is wrong at the place `at`."""
-        self.into.problems.append(self.source.problem(at, message))
+    def evaluate(self, changed: Set[str]) -> Iterator[tuple[Part | None, Part]]:
+        """Evaluate what depends on the names `changed`; yield what that declared before, and declares now."""
+        moved = {*changed, *self._moved}
+        self._moved = set()
+        now = self.context.known.clock.monotonic()
+        for cell in self._cells:
+            if cell.is_stale(moved, now):
+                before = cell.part
+                moved.update(cell.evaluate(self.context))
+                assert cell.part is not None
+                yield before, cell.part
+        for include in self.includes:
+            for form in include.forms:
+                yield from form.evaluate(changed)
 
-    def _name(self) -> None:
-        name = self.root.get("graph", "")
-        if not isinstance(name, str):
-            at = self._at("graph")
-            self.wrong(at, f"graph must be text, not {show(name)}; it is the name of the graph")
-        self.into.name = self.into.name or str(name)
+    def cells(self) -> Iterator[tuple["Form", Cell]]:
+        """Yield all cells, those of what is included before its own."""
+        for include in self.includes:
+            for form in include.forms:
+                yield from form.cells()
+        for cell in self._cells:
+            yield self, cell
 
-    def _at(self, section: str) -> int:
+    def give(self, name: str, value: Any, *, is_live: bool) -> None:
+        """Let the input `name` be `value` from the next evaluation on; `is_live` if that may change."""
+        self.given.add(name)
+        self._moved.update(self.scope.assign("inputs", name, value, is_live=is_live))
+
+    @contextmanager
+    def beside(self, each: Mapping[str, Any]) -> Iterator[None]:
+        """Let `each` be that inside a `with`."""
+        if not each:  # a resource without `for_each` needs no scope
+            yield
+            return
+        before, self.scope.each = self.scope.each, each
+        try:
+            yield
+        finally:
+            self.scope.each = before
+
+    # -- cells
+
+    def _entries(self) -> Iterator[Cell]:
+        yield Cell(self._shape)
+        if not self._is_for_this_host():
+            yield Cell(self._be_absent)
+            return
+        if self.file.needs_scope:
+            from setpoint.graphfile.sections import cells
+
+            yield from cells(self)
+        for kind, body, key_at, at in self.section("defaults").entries():
+            yield Cell(partial(self._default, kind, body, key_at, at))
+        yield from self._resources()
+        yield Cell(self._edges)
+
+    def _resources(self) -> Iterator[Cell]:
+        """Yield a cell for each resource that may change, and one for those in a row that do not."""
+        entries = Entries(self)
+        constant: list[tuple[str, Any, int, int]] = []
+        for entry in self.section("resources").entries():
+            if self._is_constant(entry[0], entry[1]):
+                constant.append(entry)
+                continue
+            if constant:
+                yield Cell(partial(_declare_all, entries, constant))
+                constant = []
+            yield Cell(partial(entries.declare, *entry))
+        if constant:
+            yield Cell(partial(_declare_all, entries, constant))
+
+    def _is_constant(self, key: str, body: Any) -> bool:
+        if isinstance(body, Map) and not CONDITIONS.isdisjoint(body):
+            return False
+        return self.literal or not (OPEN in key or has_expressions(body))
+
+    def _is_for_this_host(self) -> bool:
+        names = hosts_of(self.root.get("hosts"))
+        return names is None or self.context.known.is_among(names)
+
+    def _be_absent(self) -> None:
+        """Declare nothing but what there is on other hosts."""
+        self.context.into.absent.update(patterns(self.file))
+
+    # -- sections
+
+    def _shape(self) -> None:
+        """Report keys that there are not, and sections of a wrong type."""
+        for key, value, at, value_place in self.root.entries():
+            if key not in KEYS:
+                self.context.wrong(at, f"unknown key {key!r}; {suggest(key, KEYS)}")
+            elif key in MAPS and not isinstance(value, Map) and value is not None:
+                what = f"{key} must be a map of {MAPS[key]}, not {show(value)}"
+                self.context.wrong(value_place, what)
+            elif key == "graph" and not isinstance(value, str):
+                what = f"graph must be text, not {show(value)}; it is the name of the graph"
+                self.context.wrong(value_place, what)
+            elif key == "hosts" and hosts_of(value) is None:
+                what = f"hosts must be the names of hosts, globs or @GROUPs, not {show(value)}"
+                self.context.wrong(value_place, what)
+
+    def at(self, section: str) -> int:
+        """Return where the value of `section` is written."""
         return value_at(self.root, section, 0)
 
-    def _section(self, section: str, what: str) -> Map:
-        """Return the map under the key `section`, an empty one if there is none."""
-        return self._map(self.root.get(section), self._at(section), section, what)
+    def section(self, section: str) -> Map:
+        """Return the map under the key `section`, an empty one if there is none or something else."""
+        found = self.root.get(section)
+        return found if isinstance(found, Map) else Map.new(self.at(section))
 
-    def _map(self, value: Any, at: int, which: str, what: str) -> Map:
+    def map_of(self, value: Any, at: int, which: str, what: str) -> Map:
+        """Return `value` if it is a map; an empty one if it is nothing, or wrong, which is reported."""
         if isinstance(value, Map):
             return value
         if value is not None and value is not msgspec.UNSET:
-            self.wrong(at, f"{which} must be a map of {what}, not {show(value)}")
+            self.context.wrong(at, f"{which} must be a map of {what}, not {show(value)}")
         return Map.new(at)
-
-    def _default(self, kind: str, body: Any, key_at: int, at: int) -> None:
-        name = f"defaults of {kind}"
-        written = self._map(body, at, name, "params")
-        params, meta = Map.new(at), Map.new(at)
-        for key, value, place, value_place in written.entries():
-            if key in WORDS or key in CONDITIONS:
-                self.wrong(place, f"{name}: {key!r} is of one resource; write it there")
-            elif key == "meta":
-                meta = self._meta(name, value, value_place)
-            else:
-                params.put(key, self.value(value, value_place), place, value_place)
-        self.defaults[kind] = params, meta
-        self.into.defaults.append(Declaration(name, kind, "", params, self.source, key_at, meta))
-
-    def _meta(self, id_: str, body: Any, at: int) -> Map:
-        written = self._map(body, at, f"{shown(id_)}: meta", "meta params")
-        meta = Map.new(written.at)
-        for key, value, place, value_place in written.entries():
-            if key in LATER_META:
-                self.wrong(place, f"{shown(id_)}: {later(key)}")
-            else:
-                meta.put(key, self.value(value, value_place), place, value_place)
-        return meta
-
-    def _vars(self) -> None:
-        self.vars = self._section("vars", "names to values")
-        for name, _, at, _ in self.vars.entries():
-            if not _NAME.fullmatch(name):
-                rule = f"the name of a var has letters, digits and _ only, not {name!r}"
-                self.wrong(at, rule)
-        if not self.literal:
-            self.scope.define(self.vars)
 
     def value(self, value: Any, at: int) -> Any:
         """Return `value` with every expression in it replaced."""
         return value if self.literal else self.scope.value(value, at)
 
-    def _facts(self) -> None:
-        for name, body, _, at in self._section("facts", "names to facts").entries():
-            if not isinstance(body, Map) or len(body) != 1:
-                rule = f"the fact {name} must be a map of one fact to what it is about"
-                found = f"a map of {len(body)}" if isinstance(body, Map) and body else show(body)
-                self.wrong(at, f"{rule}, not {found}; write {{ FACT: NAME }}")
-                continue
-            [(kind, about, place, about_at)] = body.entries()
-            params = about if isinstance(about, Map) else Map.new(about_at)
-            about = params.get("name", "") if isinstance(about, Map) else about
-            given = Map.new(params.at)
-            for param, value, key_at, value_at_ in params.entries():
-                if param != "name":
-                    given.put(param, value, key_at, value_at_)
-            declared = FactDeclaration(kind, as_text(about), given, self.source, place)
-            self.into.facts[name] = declared
+    def meta(self, id_: str, body: Any, at: int) -> Map:
+        """Return the meta params that `body`, of `id_`, holds."""
+        written = self.map_of(body, at, f"{shown(id_)}: meta", "meta params")
+        meta = Map.new(written.at)
+        for key, value, place, value_place in written.entries():
+            meta.put(key, self.value(value, value_place), place, value_place)
+        return meta
 
-    def _resource(self, key: str, body: Any, key_at: int, at: int) -> None:
-        if not isinstance(body, Map) or CONDITIONS.isdisjoint(body):
-            self._instance(key, body, key_at, at)
-            return
-        rest = Map.new(body.at)
-        for name, value, place, value_place in body.entries():
-            if name not in CONDITIONS:
-                rest.put(name, value, place, value_place)
-        items = items_of(self, key, body)
-        if items is None:
-            self._trial(key, rest, key_at)
-            self.into.undecided.append(pattern(key))
-        for each in items or ():
-            self.scope.each = each
-            self._conditional(key, body, rest, key_at, at)
-            self.scope.each = {}
-        if "for_each" in body:
-            self.into.absent.append(pattern(key))
-
-    def _conditional(self, key: str, body: Map, rest: Map, key_at: int, at: int) -> None:
-        """Declare one instance if `when` says so."""
-        wanted = is_wanted(self, key, body)
-        if wanted is not False:
-            self._instance(key, rest, key_at, at, is_decided=wanted is True)
-            return
-        id_ = self.scope.text(key, key_at) if OPEN in key else key
-        self.into.absent.append(re.compile(re.escape(id_)) if type(id_) is str else pattern(key))
-
-    def _trial(self, key: str, body: Map, key_at: int) -> None:
-        """Have what can be known of a resource checked whose name is not known yet."""
-        self.scope.each = {"key": UNKNOWN, "value": UNKNOWN}
-        kind, _, name = key.partition(" ")
-        links = len(self.into.links)
-        params, meta, _ = self._params(key, body, key_at)
-        del self.into.links[links:]
-        self.into.trials.append(Declaration(key, kind, name, params, self.source, key_at, meta))
-
-    def _instance(
-        self, key: str, body: Any, key_at: int, at: int, *, is_decided: bool = True
-    ) -> None:
-        id_ = self._evaluated(key, key_at) if OPEN in key else key
-        if id_ is None:
-            self._trial(key, self._map(body, at, shown(key), "params"), key_at)
-            self.into.undecided.append(pattern(key))
-            return
-        rule = wrong_id(id_)
-        if rule:
-            self.wrong(key_at, rule)
-            return
-        kind, _, name = id_.partition(" ")
-        params, meta = body, NOTHING
-        if type(body) is not Map or not self._is_plain(body):
-            written = self._map(body, at, shown(id_), "params")
-            params, meta, is_whole = self._params(id_, written, key_at)
-            is_decided = is_decided and is_whole
-        if kind in self.defaults:
-            default_params, default_meta = self.defaults[kind]
-            params, meta = _merged(default_params, params), _merged(default_meta, meta)
-        if not is_decided:
-            self.into.waiting.add(id_)
-        self.into.resources.append(Declaration(id_, kind, name, params, self.source, key_at, meta))
-
-    def _evaluated(self, key: str, at: int) -> str | None:
-        """Return the id that `key` stands for; one without a name if it stands for none; None: not known."""
-        id_ = self.scope.text(key, at)
-        if isinstance(id_, str) or id_ is UNKNOWN:
-            return None if id_ is UNKNOWN else id_
-        if id_ is not msgspec.UNSET:
-            rule = barred(id_)
-            if rule:
-                what = f"the key of a resource {rule}, as {show(key)} does"
-                self.wrong(at, f"{what}; take it from vars or facts")
-            else:
-                self.wrong(at, wrong_id(as_text(id_)))
-        return key
-
-    def _is_plain(self, body: Map) -> bool:
-        """Whether each entry of `body` is a param, with nothing to replace in any of them."""
-        if self.literal or not _NO_PARAMS.isdisjoint(body):
-            return _NO_PARAMS.isdisjoint(body)
-        for value in body.values():
-            if (OPEN in value) if type(value) is str else isinstance(value, (Map, Seq)):
-                return False
-        return True
-
-    def _params(self, id_: str, body: Map, key_at: int) -> tuple[Map, Map, bool]:
-        """Return the params and meta params in `body`, and whether all of them are known.
-
-        Its links go to the declarations.
-        """
-        params, meta, is_whole = Map.new(body.at), Map.new(), True
-        for key, written, place, value_place in body.entries():
-            if key == "meta":
-                meta = self._meta(id_, written, value_place)
-                continue
-            value = self.value(written, value_place)
-            if value is UNKNOWN:
-                is_whole, value = False, msgspec.UNSET
-            if key in WORDS:
-                self.into.links += self.edges.beside(id_, key_at, key, value, value_place)
-            else:
-                params.put(key, value, place, value_place)
+    def with_defaults(
+        self, kind: str, params: Any, meta: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any], bool]:
+        """Return `params` and `meta` of a resource with what it gets by default, and whether all that is known."""
+        if kind not in self._defaults:
+            return params, meta, True
+        default_params, default_meta = self._defaults[kind]
+        params, meta = _merged(default_params, params), _merged(default_meta, meta)
+        if kind not in self._live_defaults:
+            return params, meta, True
+        self.context.note(("defaults", kind), f"defaults.{kind}", is_live=True)
         if UNKNOWN in meta.values():
             return params, Map.new(), False
-        return params, meta, is_whole
+        unknown = [name for name, value in params.items() if value is UNKNOWN]
+        params.update(dict.fromkeys(unknown, msgspec.UNSET))
+        return params, meta, not unknown
+
+    def _default(self, kind: str, body: Any, key_at: int, at: int) -> Iterable[str]:
+        name = f"defaults of {kind}"
+        written = self.map_of(body, at, name, "params")
+        params, meta = Map.new(at), Map.new(at)
+        for key, value, place, value_place in written.entries():
+            if key in WORDS or key in CONDITIONS:
+                self.context.wrong(place, f"{name}: {key!r} is of one resource; write it there")
+            elif key == "meta":
+                meta = self.meta(name, value, value_place)
+            else:
+                params.put(key, self.value(value, value_place), place, value_place)
+        self._defaults[kind] = params, meta
+        self.origins[f"defaults.{kind}"] = self, self.context.cell
+        default = Declaration(name, kind, "", params, self.context.source, key_at, meta)
+        self.context.into.defaults.append(default)
+        if self.context.cell.is_live:
+            self._live_defaults.add(kind)
+        return (f"defaults.{kind}",)
 
     def _edges(self) -> None:
-        written = self.value(self.root.get("edges"), self._at("edges"))
-        self.into.links += self.edges.arrows(written, self._at("edges"))
+        written, at = self.root.get("edges"), self.at("edges")
+        if written is not None:
+            self.context.into.links += self.edges.arrows(self.value(written, at), at)
+
+
+def _declare_all(entries: Entries, constant: list[tuple[str, Any, int, int]]) -> None:
+    for entry in constant:
+        entries.declare(*entry)
+
+
+def has_expressions(value: Any) -> bool:
+    """Whether there is an expression somewhere in `value`."""
+    if type(value) is str:
+        return OPEN in value
+    if isinstance(value, (Map, Seq)):
+        inner = value.values() if isinstance(value, Map) else value
+        keys = any(OPEN in key for key in value) if isinstance(value, Map) else False
+        return keys or any(map(has_expressions, inner))
+    return False
 
 
 def _merged(default: Map, own: Mapping[str, Any]) -> Map:

@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from setpoint.declarations.types import show
 from setpoint.expressions import OPEN, ExpressionError
+from setpoint.graph import Ids
 from setpoint.values import Received, Secret, as_text
 
+if TYPE_CHECKING:
+    from setpoint.graphfile.files import File
 
-def pattern(key: str) -> re.Pattern[str]:
-    """Return what fits all ids that `key` may stand for."""
+
+def pattern(key: str) -> str | re.Pattern[str]:
+    """Return the id that `key` is, or what fits all ids that it may stand for."""
     if OPEN not in key:
-        return re.compile(re.escape(key))
+        return key
     from setpoint.expressions import Template
 
     try:
@@ -44,9 +48,20 @@ def wrong_id(id_: str) -> str:
     """Return why `id_` cannot be the key of a resource; empty if it can."""
     kind, _, name = id_.partition(" ")
     if kind == "module":
-        return f"{show(id_)} is not available in this version; take it out"
+        return f"a module is included, not declared: {show(id_)}; write it under include:"
     if not name or not kind:
         return f"the key of a resource is KIND NAME, not {show(id_)}; write both"
     if name.strip() != name:
         return f"the name of a resource neither begins nor ends with a space, not {show(id_)}"
     return ""
+
+
+def patterns(file: "File") -> Ids:
+    """Return all ids that `file`, and what it includes, may declare."""
+    files, found = [file], Ids()
+    for one in files:  # grows while it is walked
+        resources = one.root.get("resources")
+        for key in resources if isinstance(resources, Mapping) else ():
+            found.add(pattern(key))
+        files += [more for more in one.included.values() if more not in files]
+    return found

@@ -1,51 +1,79 @@
-"""What is known of the machine while graph files are evaluated."""
+"""What is known of the machine, and of others, while graph files are evaluated."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
 
 from setpoint.clock import Clock
 from setpoint.expressions import UNKNOWN
 
-if TYPE_CHECKING:
-    from setpoint.expressions import State
+SHARED = "world.shared"  # the name among facts of what hosts share
+Groups = Mapping[str, Sequence[str]]
 
 
 class Known(dict[str, Any]):
     """The values of facts by name; one that has not spoken is `UNKNOWN`.
 
-    It also keeps what functions over time remember, from one evaluation to the next.
-
     Args:
         values: of the facts that have spoken.
         clock: for functions over time.
+        host: what this host is called.
+
+    groups: names of groups to what their hosts are called, as globs, or other groups, as "@NAME".
+    modules: how many were made since the last evaluation began.
 
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+        host: str = "",
+    ) -> None:
         super().__init__(values or {})
-        self._clock = clock or Clock()
-        self._states: dict[tuple[Any, ...], State] = {}
-        self._used: set[tuple[Any, ...]] = set()
+        self.clock = clock or Clock()
+        self.host = host or os.uname().nodename.partition(".")[0]
+        self.groups: dict[str, Sequence[str]] = {}
+        self.modules = 0
 
     def __missing__(self, name: str) -> Any:
         return UNKNOWN
 
-    def begin(self, values: Mapping[str, Any]) -> None:
-        """Begin another evaluation, with other values."""
+    def renew(self, values: Mapping[str, Any]) -> set[str]:
+        """Take over other `values`; return the names of those that differ."""
+        either = self.keys() | values.keys()
+        changed = {name for name in either if not is_same(self[name], values.get(name, UNKNOWN))}
         self.clear()
         self.update(values)
-        self._states = {key: self._states[key] for key in self._used & self._states.keys()}
-        self._used = set()
+        self.modules = 0
+        return changed
 
-    def state(self, *place: Any) -> "State":
-        """Return what the functions over time of the expression at a place remember."""
-        from setpoint.expressions import State
-
-        self._used.add(place)
-        return self._states.setdefault(place, State(self._clock))
+    def published(self, name: str) -> Any:
+        """Return what hosts tell under `name`, by host; `UNKNOWN` if the world is."""
+        shared = self[SHARED]
+        return UNKNOWN if shared is UNKNOWN else shared.published.get(name, {})
 
     @property
-    def wake_at(self) -> float | None:
-        """When to evaluate again though nothing has changed, by `clock.monotonic`; None: no need."""
-        times = [self._states[key].wake_at for key in self._used]
-        return min((time for time in times if time is not None), default=None)
+    def hosts(self) -> Any:
+        """The names of all hosts that share something, and this one; `UNKNOWN` if the world is."""
+        shared = self[SHARED]
+        if shared is UNKNOWN:
+            return UNKNOWN
+        published = (host for values in shared.published.values() for host in values)
+        return sorted({self.host, *published, *shared.exported})
+
+    def is_among(self, patterns: Iterable[str], host: str = "") -> bool:
+        """Whether `host`, this one by default, is one of `patterns`: globs, and "@GROUP"."""
+        return any(self._fits(host or self.host, pattern, frozenset()) for pattern in patterns)
+
+    def _fits(self, host: str, pattern: str, seen: frozenset[str]) -> bool:
+        if pattern.startswith("@"):
+            inner = self.groups.get(pattern[1:], ()) if pattern not in seen else ()
+            return any(self._fits(host, one, seen | {pattern}) for one in inner)
+        return fnmatchcase(host, pattern) or fnmatchcase(host.partition(".")[0], pattern)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are of the same type and equal, so that nothing is to be evaluated again."""
+    return one is other or (type(one) is type(other) and bool(one == other))

@@ -42,7 +42,6 @@ class MgmtForm:
     def __init__(self, source: Source, root: Map, declarations: Declarations) -> None:
         self.source, self.root, self.into = source, root, declarations
         self._warned: set[str] = set()
-        self._exported: set[str] = set()
 
     def declare(self) -> None:
         """Put all of the file into the declarations."""
@@ -82,7 +81,9 @@ class MgmtForm:
             elif key == "remote":
                 self.wrong(at, "a graph for a remote host is not available in this version")
             elif key == "collect" and value:
-                self.warn(at, "nothing is collected, this comes with clustering")
+                self.warn(
+                    at, "nothing is collected; convert the file, then collect by kind and host"
+                )
             elif key not in _KEYS:
                 self.warn(at, f"{key!r} is ignored, as mgmt does")
 
@@ -102,22 +103,19 @@ class MgmtForm:
         name = self._name(item, at)
         id_ = f"{kind} {name.removeprefix('@@')}"
         name_at = value_at(item, "name", at)
-        if name.startswith("@@"):
-            self._exported.add(id_)
-            self.warn(
-                name_at, f"{shown(id_)}: is exported and left out, this comes with clustering"
-            )
-            return
         rule = wrong_id(id_) if "name" in item else f"a {kind} has no name; add 'name:'"
         if rule:
             self.wrong(name_at, rule)
             return
         params = params_of(self.source, kind, item, self.warn)
         meta = meta_params(id_, item, self.warn, self.wrong)
+        if name.startswith("@@"):
+            for key, value in (("export", ["*"]), ("hidden", True)):
+                meta.put(key, value, name_at, name_at)
         declaration = Declaration(
             id_, kind, id_.partition(" ")[2], params, self.source, name_at, meta
         )
-        self.into.resources.append(declaration)
+        self.into.declare(declaration)
 
     def _name(self, item: Mapping[str, Any], at: int) -> str:
         name = item.get("name", "")
@@ -131,7 +129,7 @@ class MgmtForm:
             self.warn(key_at(item, key, at), f"{key!r} of an edge is ignored, as mgmt does")
         first, first_at = self._end(item, "from", at)
         then, then_at = self._end(item, "to", at)
-        if not first or not then or not self._exported.isdisjoint((first, then)):
+        if not first or not then:
             return
         notify = as_flag(item.get("notify", False))
         subject = f"edge {item['name']}" if "name" in item else "edge"

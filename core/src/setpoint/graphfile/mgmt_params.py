@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from setpoint.declarations import Map, Source, shown, value_at
 from setpoint.declarations.types import show
-from setpoint.graphfile.form import later
 
 Warn = Callable[[int, str], None]
 
@@ -72,7 +71,6 @@ _HOW = frozenset(  # of each command: where it runs, and what reads it
     command.removesuffix("cmd") + how for command in _COMMANDS for how in ("cwd", "shell")
 )
 _WITHOUT_EFFECT = frozenset(["dollar", "realize", "reset"])
-_LATER = frozenset(["export", "hidden"])
 
 
 def as_flag(value: Any) -> Any:
@@ -157,9 +155,7 @@ def meta_params(id_: str, item: Map, warn: Warn, wrong: Warn) -> Map:
             )
         return meta
     for key, value, key_at, at in written.entries():
-        if key in _LATER:
-            wrong(key_at, f"{shown(id_)}: {later(key)}")
-        elif key in _META:
+        if key in _META:
             ours = _META[key](value)
             if ours is not None:
                 meta.put(_NAMES.get(key, key), ours, key_at, at)
@@ -185,8 +181,10 @@ def _limit(value: Any) -> Any:
 
 
 _META: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("noop", "retryreset", "rewatch", "autoedge", "autogroup", "reverse"), as_flag),
-    **dict.fromkeys(("retry", "poll", "burst", "sema"), _same),
+    **dict.fromkeys(
+        ("noop", "retryreset", "rewatch", "autoedge", "autogroup", "reverse", "hidden"), as_flag
+    ),
+    **dict.fromkeys(("retry", "poll", "burst", "sema", "export"), _same),
     **dict.fromkeys(("delay", "timeout"), _seconds),
     "limit": _limit,
 }

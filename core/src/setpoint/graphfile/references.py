@@ -8,27 +8,29 @@ What expressions make of a file is bounded, like aliases: a text of them that gr
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from setpoint.declarations import Declarations, Map, Seq, Source
+from setpoint.declarations import Map, Seq
 from setpoint.declarations.types import show
-from setpoint.errors import Place
+from setpoint.errors import Place, suggest
 from setpoint.expressions import OPEN, UNKNOWN, Expression, ExpressionError, Template
 from setpoint.expressions.received import SENT, check_sent, evaluate
-from setpoint.graphfile.known import Known
+from setpoint.graphfile.cells import GROWTH, Context
+from setpoint.graphfile.combining import Piece, adjacent_joined, length, measure, missing
+from setpoint.graphfile.known import SHARED, is_same
 from setpoint.graphfile.reader import MAX_DEPTH
+from setpoint.graphfile.views import View
 from setpoint.values import Received, Secret, Text, as_text, joined, reveal
 
-FREE = 1_000_000  # characters that expressions may add to any file, however short
-GROWTH = 10  # and in addition, how many times the length of the file
-PER_VALUE = 20  # characters that a value in a list or map counts for
-KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
 TO_TEXT = 'write json(...), or ", ".join(...) of its items'
-ROOTS = ("vars", "facts", "each", "env", "send")  # what can be named
+KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
+PER_VALUE = 20  # characters that a value in a list or map counts for
+ROOTS = ("vars", "inputs", "facts", "each", "env", "send", "secrets", "world", "hosts")
+LIVE = frozenset({"facts", "secrets", "world", "hosts"})  # what may change at any time
 
 
 class _WrongError(Exception):
@@ -49,31 +51,62 @@ class Scope:
     """What expressions in one file can name, and their values.
 
     Args:
-        source: the file.
-        into: where to put what is wrong, and which facts are read.
-        known: what is known of the machine.
+        context: what is evaluated now, and what is known.
 
+    facts: the names that this file has for facts, to their names among all.
+    secrets: those of the secrets that it declares.
     each: the item for which a resource is declared now, with `key` and `value`; empty outside of `for_each`.
+    each_is_live: whether there may be other items at another time.
 
     """
 
-    def __init__(self, source: Source, into: Declarations, known: Known) -> None:
-        self.source, self._into, self._known = source, into, known
+    def __init__(self, context: Context) -> None:
+        self._context, self.source = context, context.source
+        self.facts: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
         self.each: Mapping[str, Any] = {}
-        self._vars: dict[str, Any] = {}
-        self._live: set[str] = set()  # the vars that depend on facts
-        self._env: Mapping[str, str] = MappingProxyType(os.environ)
+        self.each_is_live = False
+        self._own: dict[str, dict[str, Any]] = {"vars": {}, "inputs": {}}
+        self._live: set[str] = set()  # of those, what may change at any time
         self._later: frozenset[str] = frozenset()
-        self._budget = FREE + GROWTH * source.size
+        known = context.known
+        self._names: Mapping[str, Any] = {
+            **self._own,
+            "env": MappingProxyType(os.environ),
+            "facts": View(lambda name: known[self.facts.get(name, name)]),
+            "secrets": View(lambda name: known[self.secrets[name]]),
+            "world": View(known.published),
+        }
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Know that there will be vars `names`; each may use those above it."""
+        self._later = frozenset(names)
 
     def define(self, written: Map) -> None:
-        """Take over the constants in `written`; each may use those above it."""
-        self._later = frozenset(written)
+        """Take over the vars in `written`."""
+        self.expect(written)
         for name, value, _, at in written.entries():
-            before = len(self._into.reads)
-            self._vars[name] = self.value(value, at)
-            if self._vars[name] is UNKNOWN or len(self._into.reads) > before:
-                self._live.add(name)
+            self.define_one(name, value, at)
+
+    def define_one(self, name: str, written: Any, at: int) -> Iterable[str]:
+        """Take over the var `name`; return what has another value because of that."""
+        return self.assign(
+            "vars", name, self.value(written, at), is_live=self._context.cell.is_live
+        )
+
+    def assign(self, root: str, name: str, value: Any, *, is_live: bool) -> Iterable[str]:
+        """Let `name` below `root`, vars or inputs, be `value`; return what has another value now."""
+        own, full = self._own[root], f"{root}.{name}"
+        if is_live:
+            self._live.add(full)
+        if name in own and is_same(own[name], value):
+            return ()
+        own[name] = value
+        return (root, full)
+
+    def inputs(self) -> Set[str]:
+        """Return the names of the inputs that have a value."""
+        return self._own["inputs"].keys()
 
     def value(self, value: Any, at: int, depth: int = 0) -> Any:
         """Return `value`, written at the place `at`, with every expression in it replaced.
@@ -93,13 +126,13 @@ class Scope:
         result = Map.new(tree.at)
         for key, value, key_at, at in tree.entries():
             result.put(key, self.value(value, at, depth), key_at, at)
-        return _missing(result.values(), result)
+        return missing(result.values(), result)
 
     def _seq(self, items: Seq, depth: int) -> Any:
         result = Seq.new(items.at)
         for item, at in items.entries():
             result.put(self.value(item, at, depth), at)
-        return _missing(result, result)
+        return missing(result, result)
 
     def text(self, text: str, at: int, depth: int = 0) -> Any:
         """Return what the text stands for, see `value`."""
@@ -121,7 +154,7 @@ class Scope:
             return self._refused(error, text, at)
 
     def _refused(self, error: "_WrongError | ExpressionError", text: str, at: int) -> Any:
-        """Report `error`; one that came of facts is like a value that is not known."""
+        """Report `error`; one that came of what may change is like a value that is not known."""
         if isinstance(error, _WrongError):
             start, fragment = text.find(error.expression), error.expression
         else:
@@ -130,22 +163,24 @@ class Scope:
         if place is None:
             place = self.source.locate(at, fragment, 2 * len(text) + 100)
         problem = self.source.problem(place, str(error))
-        if isinstance(error, ExpressionError) and self._reads_facts(text):
-            self._into.troubles.append(problem)
+        if isinstance(error, ExpressionError) and self._may_change(text):
+            self._context.into.troubles.append(problem)
             return UNKNOWN
-        self._into.problems.append(problem)
+        self._context.into.problems.append(problem)
         return msgspec.UNSET
 
-    def _reads_facts(self, text: str) -> bool:
-        """Whether the value of `text` depends on facts, as far as it can be read."""
+    def _may_change(self, text: str) -> bool:
+        """Whether the value of `text` may be another one at another time, as far as it can be read."""
         try:
             paths = Template(text).paths if OPEN in text else Expression(text).paths
         except ExpressionError:
             return False
-        return bool(self.each) or any(
-            path[0] == "facts" or (path[0] == "vars" and path[1:2] and path[1] in self._live)
-            for path in paths
-        )
+        return any(self._is_live(path) for path in paths)
+
+    def _is_live(self, path: tuple[str, ...]) -> bool:
+        if path[0] == "each":
+            return self.each_is_live
+        return path[0] in LIVE or ".".join(path[:2]) in self._live
 
     def _part(self, part: str | Expression, at: int) -> Any:
         if isinstance(part, str):
@@ -158,12 +193,12 @@ class Scope:
                 self._check_sent(expression)
                 continue
             self._check(path, expression, at)
-            if path[0] == "vars" and self._vars.get("".join(path[1:2])) is msgspec.UNSET:
+            if self._own.get(path[0], {}).get("".join(path[1:2])) is msgspec.UNSET:
                 return msgspec.UNSET  # what is wrong with it is said already
         state = None
         if expression.is_timed:
-            state = self._known.state(self.source.file, at, expression.at, self.each.get("key"))
-        names = {"vars": self._vars, "env": self._env, "facts": self._known, "each": self.each}
+            state = self._context.state(at, expression.at, self.each.get("key"))
+        names = {**self._names, "each": self.each, "hosts": self._context.known.hosts}
         return evaluate(expression, names, lambda: self._place(expression, at), state)
 
     def _check_sent(self, expression: Expression) -> None:
@@ -178,26 +213,58 @@ class Scope:
         return self.source.place(self.source.locate(at, expression.source, within))
 
     def _check(self, path: tuple[str, ...], expression: Expression, at: int) -> None:
-        """Refuse what cannot be named here; note which facts are read."""
+        """Refuse what cannot be named here; note what is read."""
         root, rest = path[0], path[1:]
         if root not in ROOTS:
             known = f"there are {', '.join(ROOTS)}"
-            raise _WrongError(root, f"{root!r} is not available in this version; {known}")
-        if root == "each" and not self.each:
-            raise _WrongError("each", "each is there beside for_each only; add one")
-        if root == "facts" and not rest:
-            raise _WrongError("facts", "a fact is named; write facts.NAME")
+            raise _WrongError(root, f"there is no {root!r} here; {known}")
+        if root == "each":
+            if not self.each:
+                raise _WrongError("each", "each is there beside for_each only; add one")
+        elif root in ("facts", "secrets", "world") and not rest:
+            told = {"facts": "a fact", "secrets": "a secret", "world": "what is published"}
+            raise _WrongError(root, f"{told[root]} is named; write {root}.NAME")
+        elif root in self._own and rest and rest[0] not in self._own[root]:
+            self._refusemissing(root, rest[0], expression)
+        elif root != "env":
+            name = self._noted(root, rest, expression, at)
+            self._context.note(path, name, is_live=self._is_live(path))
+
+    def _refusemissing(self, root: str, name: str, expression: Expression) -> None:
+        if root == "vars" and name in self._later:
+            what = f"vars.{name} is not known here; a var can only use those above it"
+            raise _WrongError(f"vars.{name}", what)
+        if root == "inputs":
+            hint = suggest(name, self._own[root]) or "declare it under inputs:"
+            raise _WrongError(expression.source, f"this file has no input {name!r}; {hint}")
+
+    def _noted(self, root: str, rest: tuple[str, ...], expression: Expression, at: int) -> str:
+        """Return on what a path depends, and have the facts followed that it needs."""
+        if root in self._own:
+            return ".".join((root, *rest[:1]))
         if root == "facts":
-            within = 2 * len(expression.source) + 100
-            place = self.source.locate(at, ".".join(path), within)
-            self._into.reads.setdefault(rest, (self.source, place))
-        if root == "vars" and rest and rest[0] not in self._vars and rest[0] in self._later:
-            what = f"vars.{rest[0]} is not known here; a var can only use those above it"
-            raise _WrongError(".".join(path), what)
+            name = self.facts.get(rest[0], rest[0])
+        elif root == "secrets":
+            if rest[0] not in self.secrets:
+                hint = suggest(rest[0], self.secrets) or "declare it under secrets:"
+                raise _WrongError(expression.source, f"there is no secret {rest[0]!r}; {hint}")
+            name = self.secrets[rest[0]]
+        else:
+            from setpoint.graphfile.shared import follow
+
+            follow(self._context, self._located(expression, at))
+            return SHARED
+        within = 2 * len(expression.source) + 100
+        place = self.source.locate(at, ".".join((root, *rest)), within)
+        self._context.into.reads.setdefault((name, *rest[1:]), (self.source, place))
+        return name
+
+    def _located(self, expression: Expression, at: int) -> int:
+        return self.source.locate(at, expression.source, 2 * len(expression.source) + 100)
 
     def _whole(self, value: Any, expression: str, depth: int) -> Any:
         """Return `value`, which stands alone; lists and maps count, for they are copied later."""
-        count, height = _measure(value)
+        count, height = measure(value)
         if height + depth > MAX_DEPTH:
             raise _WrongError(expression, f"nested more than {MAX_DEPTH} deep, with what is in it")
         if height:
@@ -206,7 +273,7 @@ class Scope:
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return the text of `parts`, a `Text` if some of it is received."""
-        pieces: list[str | Received | Secret[Any]] = []
+        pieces: list[Piece] = []
         for part in parts:
             value, expression = (part, "") if isinstance(part, str) else part
             if value is msgspec.UNSET or value is UNKNOWN:
@@ -216,52 +283,13 @@ class Scope:
                 raise _WrongError(expression, f"{what}; {TO_TEXT}")
             inner = value.parts if isinstance(value, Text) else (value,)
             pieces += [piece if isinstance(piece, KEPT) else as_text(piece) for piece in inner]
-            self._spend(sum(map(_length, pieces[-len(inner) :])), expression)
-        text = Text(_adjacent_joined(pieces))
+            self._spend(sum(map(length, pieces[-len(inner) :])), expression)
+        text = Text(adjacent_joined(pieces))
         if any(isinstance(part, Received) for part in text.parts):
             return text
         return joined(text.parts)
 
     def _spend(self, characters: int, expression: str) -> None:
-        self._budget -= characters
-        if self._budget < 0:
+        if not self._context.spend(characters):
             what = f"expressions make this file more than {GROWTH} times as long as it is written"
             raise _WrongError(expression, what)
-
-
-def _missing(values: Any, otherwise: Any) -> Any:
-    """Return what of `values` is no value at all, the worst of it; `otherwise` if all are."""
-    kinds = {id(value) for value in values}
-    if id(msgspec.UNSET) in kinds:
-        return msgspec.UNSET
-    return UNKNOWN if id(UNKNOWN) in kinds else otherwise
-
-
-def _length(piece: "str | Received | Secret[Any]") -> int:
-    return len(as_text(reveal(piece)))
-
-
-def _adjacent_joined(
-    pieces: "list[str | Received | Secret[Any]]",
-) -> "tuple[str | Received | Secret[Any], ...]":
-    """Return `pieces` with texts that follow each other made one."""
-    result: list[str | Received | Secret[Any]] = []
-    texts: list[str] = []
-    for piece in [*pieces, None]:
-        if isinstance(piece, str):
-            texts.append(piece)
-            continue
-        if texts:
-            result.append("".join(texts))
-            texts = []
-        if piece is not None:
-            result.append(piece)
-    return tuple(result)
-
-
-def _measure(value: Any) -> tuple[int, int]:
-    """Return of how many values `value` consists, and how deep it is nested; 1, 0 for one of its own."""
-    if not isinstance(value, (list, dict)):
-        return 1, 0
-    inner = [_measure(item) for item in (value.values() if isinstance(value, dict) else value)]
-    return 1 + sum(count for count, _ in inner), 1 + max((height for _, height in inner), default=0)

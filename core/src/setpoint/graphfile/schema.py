@@ -13,6 +13,7 @@ from setpoint.declarations import WORDS
 from setpoint.graphfile.edges import POLICIES
 from setpoint.graphfile.form import KEYS
 from setpoint.graphfile.jsonparams import fields, first_line, params, required, words
+from setpoint.graphfile.jsonsections import named, sections
 from setpoint.graphfile.jsontypes import EXPRESSION, Schema
 from setpoint.resource import Fact, Meta, Resource
 
@@ -24,7 +25,14 @@ _MAP = ["object", "null"]  # a map that may be left empty
 _REFERENCES = ["string", "array", "object"]
 _TEXTS = {
     "graph": "The name of the graph. Of several files the first that has one names the graph.",
-    "vars": "Constants: names to values of any kind. Each may use those above it, as `${{ vars.NAME }}`.",
+    "hosts": "Which hosts this file is for: names, globs, `@GROUP`. By default all.",
+    "groups": "Names for groups of hosts: names to hosts, globs, other groups as `@GROUP`.",
+    "inputs": "What makes the file a module: values that whoever includes it gives, as `${{ inputs.NAME }}`.",
+    "secrets": "Names for secrets, as `${{ secrets.NAME }}`: where each comes from.",
+    "include": "Other files that are part of this one, or modules with values for their inputs.",
+    "publish": "What this host tells others, as `${{ world.NAME }}`: a map of hosts to values.",
+    "collect": "Resources that other hosts offer by `meta.export`, and that are to be here.",
+    "vars": "Names to values of any kind. Each may use those above it, as `${{ vars.NAME }}`.",
     "facts": "Facts with params, under names of your own: `NAME: { FACT: WHAT IT IS ABOUT }`.",
     "defaults": "Params and meta params of a kind, unless a resource says otherwise.",
     "resources": "What is to be on this machine: `KIND NAME`, and below it its params.",
@@ -67,15 +75,16 @@ def schema(kinds: Kinds, facts: Facts) -> Schema:
 
 def _sections(kinds: Kinds, facts: Facts) -> Schema:
     """Return the schema of each key at the top of a file."""
-    sections: Schema = {
+    own: Schema = {
+        **sections(),
         "graph": {"type": "string"},
-        "vars": _vars(),
+        "vars": named("a var"),
         "facts": {"type": _MAP, "additionalProperties": _fact_section(facts)},
         "defaults": _defaults(kinds),
         "resources": _led("resources", _MAP),
         "edges": _arrows(),
     }
-    return {key: _said(key, found) for key, found in sections.items() if key in KEYS}
+    return {key: _said(key, own[key]) for key in KEYS}
 
 
 def _said(word: str, schema: Schema) -> Schema:
@@ -91,14 +100,6 @@ def _led(definition: str, types: list[str]) -> Schema:
     return {"type": types, "allOf": [{"$ref": f"#/definitions/{definition}"}]}
 
 
-def _vars() -> Schema:
-    name = {
-        "pattern": "^[A-Za-z_]([0-9A-Za-z_]|[^\\u0000-\\u007f])*$",
-        "errorMessage": "the name of a var has letters, digits and _ only",
-    }
-    return {"type": _MAP, "propertyNames": name}
-
-
 def _arrows() -> Schema:
     said = {"errorMessage": "an edge is KIND NAME -> KIND NAME, or ~> to notify"}
     arrow = {"type": "string", "pattern": rf"\s(->|~>)\s|{EXPRESSION}", **said}
@@ -109,7 +110,7 @@ def _arrows() -> Schema:
 def _references() -> Schema:
     """Return the schema of what `require` and `before` lead to."""
     said = {"errorMessage": "must be KIND NAME, a list of such, or a glob"}
-    one = {"type": "string", "pattern": "^(?!module )", **said}
+    one = {"type": "string", **said}
     no_policy = {"type": "null", "errorMessage": "no policy here; write a list of references"}
     return {**one, "type": _REFERENCES, "items": one, "additionalProperties": no_policy}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from setpoint.declarations.facts import wanted
 from setpoint.errors import GraphError, Place, Problem, SetpointError
 from setpoint.graph import Graph as Built
+from setpoint.graphfile.files import File
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.live import Live
@@ -92,7 +93,9 @@ class Rerun:
     def _reads(self, writing: Writing, known: Reading) -> None:
         """Want the facts that were read."""
         declarations = writing.declarations()
-        Form(writing.source, writing.known(), declarations, Known()).declare()
+        form = Form(File(writing.source, writing.known()), Known())
+        for _, part in form.evaluate(set()):
+            declarations.add(part)
         for name in known.names:
             declarations.reads[name,] = writing.source, 0
         found = wanted(declarations, self._function.plugins, declarations.problems)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from setpoint.declarations import WORDS, Declarations, Map, Source, plain, shown
+from setpoint.declarations import WORDS, Declarations, Map, plain, shown
 from setpoint.declarations.written import scalars
 from setpoint.errors import GraphError
+from setpoint.graphfile.files import File
 from setpoint.program.blocks import block
 from setpoint.program.declared import Declared
 from setpoint.program.places import Program
@@ -76,9 +77,9 @@ class Writing:
         tree.put("facts", _copy(self._facts), 0, 0)
         return tree
 
-    def files(self) -> list[tuple[Source, Map]]:
+    def files(self) -> list[File]:
         """Return what is declared by now, as graph files would have it."""
-        found: list[tuple[Source, Map]] = []
+        found: list[File] = []
         for resources in self._resources:
             tree = Map.new()
             for key, value, key_at, at in self._head.entries():
@@ -87,7 +88,7 @@ class Writing:
             if self._facts:
                 tree.put("facts", self.known()["facts"], 0, 0)
             tree.put("resources", _copy(resources), 0, 0)
-            found.append((self.source, tree))
+            found.append(File(self.source, tree))
         return found
 
     def tree(self) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Writing:
         ]
         if problems:
             raise GraphError(problems)
-        tree: dict[str, Any] = plain(self.files()[0][1])
+        tree: dict[str, Any] = plain(self.files()[0].root)
         if any(isinstance(value, Secret) for value in scalars(tree)):
             raise TypeError("a secret is not written out; take it from what a resource sends")
         tree["resources"] = {id_: body or None for id_, body in tree["resources"].items()}
