@@ -202,6 +202,33 @@ async def test_a_run_that_is_cancelled_leaves_nothing_behind(note, tmp_path):
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_a_run_is_stopped_at_any_time(tmp_path, host):
+    with Graph() as g:
+        File(f"{tmp_path}/a", content=facts.hostname)
+    run = asyncio.create_task(g.run(host=host))
+    await asyncio.sleep(0)  # it asks for the fact by now
+    g.stop()
+    async with asyncio.timeout(PATIENCE):
+        assert not (await run).repairs
+
+
+async def test_a_listener_that_raises_is_taken_off_and_the_rest_goes_on(tmp_path, host):
+    with Graph() as g:
+        File(f"{tmp_path}/a", content="x")
+
+    def broken(event: Event) -> None:
+        raise ValueError("broken")
+
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    heard: list[Event] = []
+    g.listen(broken)
+    g.listen(heard.append)
+    assert (await g.apply(host=host)).ok
+    assert [str(error["exception"]) for error in errors] == ["broken"]
+    assert any(isinstance(event, Converged) for event in heard)
+
+
 async def test_trouble_with_a_fact_is_an_event(begin, note, tmp_path):
     note.write_text("many")
     with Graph() as g:

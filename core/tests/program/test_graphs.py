@@ -347,7 +347,11 @@ MISTAKES = [
     ('StillThing("")', "StillThing", "the key of a resource is KIND NAME"),
     ('StillThing("a"); StillThing("a", text="x")', 'StillThing("a", text', "declared already, and differently"),
     ('StillThing("a", require="still a*")\n        StillThing("ab", require="still a")', '"still a', "wait for"),
+<<<<<<< /tmp/mf.c
+    ('facts("note", "n", uper=True); StillThing("a")', "uper", "the fact note has no param 'uper'; did you"),
+=======
     ('facts("note", "n", uper=True); StillThing("a")', "uper=", "the fact note has no param 'uper'; did you"),
+>>>>>>> /tmp/mf.m
 ]  # fmt: skip
 
 
@@ -411,7 +415,7 @@ def test_a_line_with_a_secret_is_not_shown(tmp_path, plugins):
         (lambda thing: StillThing("b", require=3), "a reference is a resource or its KIND NAME, not 3"),
         (lambda thing: StillThing("b", pairs={f"{facts.a}": 1}), "keys of a map are text without expr"),
         (lambda thing: StillThing(f"b {facts.a}").send.text, "name that is known now"),
-        (lambda thing: when(1).__enter__(), "when takes an expression, or true or false, not 1"),
+        (lambda thing: when(1), "when takes an expression, or true or false, not 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_declared_is_refused_where_it_is(wrong, message, graph):

@@ -4,7 +4,7 @@ The block in which a program is at the moment belongs to its context, as of an a
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,17 +52,16 @@ def block() -> Block:
 
 
 @contextmanager
-def within(inner: Block) -> Iterator[None]:
-    """Let `inner` be the block."""
+def within(inner: Block, given: Any = None) -> Iterator[Any]:
+    """Let `inner` be the block; `with` gives what is `given`."""
     token = _BLOCK.set(inner)
     try:
-        yield
+        yield given
     finally:
         _BLOCK.reset(token)
 
 
-@contextmanager
-def when(condition: Condition) -> Iterator[None]:
+def when(condition: Condition) -> AbstractContextManager[None]:
     """Declare what is within only while `condition` is true; one within another is both.
 
     While it is not known, what runs stays, and nothing begins.
@@ -75,8 +74,7 @@ def when(condition: Condition) -> Iterator[None]:
         raise TypeError(f"when takes an expression, or true or false, not {condition!r}")
     outer = block()
     at = outer.writing.source.here()
-    with within(outer._replace(condition=both(outer.condition, condition), condition_at=at)):
-        yield
+    return within(outer._replace(condition=both(outer.condition, condition), condition_at=at))
 
 
 class Each:
@@ -88,11 +86,10 @@ class Each:
     key: Any = Expression("each.key", ATOM)
     value: Any = Expression("each.value", ATOM)
 
-    @contextmanager
-    def __call__(self, items: Any) -> Iterator[Any]:
+    def __call__(self, items: Any) -> AbstractContextManager[Any]:
         """Declare what is within for each of `items`, a list or a map or an expression of one.
 
-        Yields the item, which belongs into the name of each resource.
+        `with` gives the item, which belongs into the name of each resource.
 
         Raises:
             TypeError: it is within another one.
@@ -107,8 +104,8 @@ class Each:
         if isinstance(outer.condition, Expression):
             items = pick(outer.condition, items, [])
         at, condition = outer.writing.source.here(), outer.condition is not False
-        with within(outer._replace(condition=condition, items=items, items_at=at)):
-            yield self.value
+        inner = outer._replace(condition=condition, items=items, items_at=at)
+        return within(inner, self.value)
 
 
 each = Each()

@@ -38,6 +38,9 @@ class Runnable(ABC):
         self._ended: list[asyncio.Queue[Event | None]] = []
         self._engine: Engine | None = None
         self._knowing: Knowing | None = None
+        self._host: Host | None = None
+        self._is_stopping = False
+        self._redaction = Redaction()  # of what is told before there is an engine, and after
 
     @abstractmethod
     def live(self, clock: "Clock | None" = None) -> Evaluable:
@@ -85,17 +88,20 @@ class Runnable(ABC):
         """
         if self._knowing is not None:
             raise RuntimeError("it runs already; make another graph to run one beside it")
-        options, own = options or Options(), host or Host()
-        knowing = self._knowing = Knowing(own, self._warn, self._take)
+        options = options or Options()
+        self._host = host or Host()
+        self._knowing, self._is_stopping = Knowing(self._host, self._warn, self._take), False
         try:
-            graph = await knowing.graph(self.live(own.clock), AT_FIRST if options.watch else AT_ALL)
+            graph = await self._evaluated(self, AT_FIRST if options.watch else AT_ALL)
             self._engine = Engine(
-                graph, plugins=self.plugins, host=own, options=options, durable=durable
+                graph, plugins=self.plugins, host=self._host, options=options, durable=durable
             )
             self._engine.listen(self._tell)
+            if self._is_stopping:  # as soon as it runs
+                asyncio.get_running_loop().call_soon(self._engine.stop)
             return await self._engine.run()
         finally:
-            await self._end(None if host else own)
+            await self._end(is_own=host is None)
 
     async def apply(self, *, host: Host | None = None, noop: bool = False) -> Result:
         """Converge once, without watching; with `noop` only look. The rest is as for `run`."""
@@ -110,11 +116,11 @@ class Runnable(ABC):
 
         """
         own = host or Host()
-        redaction = Redaction()
         knowing = Knowing(own, self._warn, lambda _: None)
         try:
-            graph = await knowing.graph(self.live(own.clock), AT_ALL)
-            return await plan(graph, plugins=self.plugins, host=own, redaction=redaction)
+            live = await asyncio.to_thread(self.live, own.clock)
+            graph = await knowing.graph(live, AT_ALL)
+            return await plan(graph, plugins=self.plugins, host=own, redaction=self._redaction)
         finally:
             await knowing.close()
             if host is None:
@@ -130,24 +136,35 @@ class Runnable(ABC):
         """
         if self._knowing is None or self._engine is None:
             raise RuntimeError("it does not run; start it with `run` first")
-        self._take(await self._knowing.graph(other.live(), AT_FIRST))
+        self._take(await self._evaluated(other, AT_FIRST))
 
     def stop(self) -> None:
         """Finish what runs, start nothing, then let `run` return."""
+        self._is_stopping = True
         if self._engine is not None:
             self._engine.stop()
 
     def cancel(self) -> None:
         """Cancel what runs, then let `run` return."""
+        self._is_stopping = True
         if self._engine is not None:
             self._engine.cancel()
 
-    async def _end(self, host: Host | None) -> None:
+    async def _evaluated(self, declared: "Runnable", patience: float) -> Graph:
+        """Return the graph that is `declared`, which is followed from now on."""
         assert self._knowing is not None
+        assert self._host is not None
+        live = await asyncio.to_thread(declared.live, self._host.clock)
+        return await self._knowing.graph(live, patience)
+
+    async def _end(self, *, is_own: bool) -> None:
+        assert self._knowing is not None
+        assert self._host is not None
+        self._engine = None  # what facts tell from now on comes too late
         await self._knowing.close()
-        self._knowing = self._engine = None
-        if host is not None:
-            host.close()
+        self._knowing = None
+        if is_own:
+            self._host.close()
         for queue in self._ended:
             queue.put_nowait(None)
 
@@ -156,9 +173,15 @@ class Runnable(ABC):
             self._engine.swap(graph)
 
     def _tell(self, event: Event) -> None:
+        """Tell `event` to all who listen; one that raises is taken off, and the rest goes on."""
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:
+                self._listeners.remove(listener)
+                context = {"message": "a listener of the graph raised", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def _warn(self, text: str) -> None:
-        text = self._engine.without_secrets(text) if self._engine is not None else text
-        self._tell(Warned("", text))
+        hide = self._redaction.text if self._engine is None else self._engine.without_secrets
+        self._tell(Warned("", hide(text)))
