@@ -8,14 +8,16 @@ import pytest
 
 from setpoint import Change, Meta, Refused, Resource, Secret, Thing, Values, hookimpl
 from setpoint.clock import Clock
-from setpoint.expressions import UNKNOWN
+from setpoint.errors import Place
+from setpoint.expressions import UNKNOWN, Expression
+from setpoint.expressions.received import Computed
 from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.journal import Debt, Journal
 from setpoint.plan import Plan, Reason, plan
 from setpoint.plugins import Plugins
 from setpoint.relations import ANYTHING
-from setpoint.values import HIDDEN, Ref, Text
+from setpoint.values import HIDDEN, Received, Ref, Text
 
 CANARY = "s3cr3t-canary"
 
@@ -209,31 +211,45 @@ async def test_a_resource_with_noop_is_not_counted_and_notifies_nobody(tmp_path:
     assert not found.changes_something
 
 
-def receiving() -> Graph:
+EXPRESSION = Expression('vars.begin + send["vault v"].key')
+WITHIN = Text(("key=", Ref("vault v", "key")))
+COMPUTED = Computed(EXPRESSION, {"vars": {"begin": "key="}}, Place("site.yaml", 3, 5))
+
+
+def receiving(source: Received = WITHIN) -> Graph:
     made = graph(Vault(name="v"), Cell(name="a"), edges=(Edge("vault v", "cell a"),))
-    made.receives["cell a"] = {"value": Text(("key=", Ref("vault v", "key")))}
+    made.receives["cell a"] = {"value": source}
     return made
 
 
-async def test_a_value_that_only_the_run_makes_is_known_while_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [WITHIN, COMPUTED], ids=["text", "expression"])
+async def test_a_value_that_only_the_run_makes_is_known_while_running(
+    tmp_path: Path, source: Received
+) -> None:
     Vault.opened = False
-    found = await planned(receiving(), tmp_path)
+    found = await planned(receiving(source), tmp_path)
     assert [step.id for step in found.steps] == ["vault v", "cell a"]
     assert found.steps[1].pending == {"value": 'send["vault v"].key'}
     assert found.steps[1].changes == ()
 
 
-async def test_a_sender_that_is_as_declared_sends(tmp_path: Path, machine: dict[str, Any]) -> None:
+@pytest.mark.parametrize("source", [WITHIN, COMPUTED], ids=["text", "expression"])
+async def test_a_sender_that_is_as_declared_sends(
+    tmp_path: Path, machine: dict[str, Any], source: Received
+) -> None:
     machine["a"] = f"key={CANARY}"
-    found = await planned(receiving(), tmp_path)
+    found = await planned(receiving(source), tmp_path)
     assert (found.steps, found.unchanged) == ((), 2)
 
 
+@pytest.mark.parametrize("source", [WITHIN, COMPUTED], ids=["text", "expression"])
 @pytest.mark.parametrize("opened", [True, False])
-async def test_secrets_are_hidden(tmp_path: Path, machine: dict[str, Any], opened: bool) -> None:
+async def test_secrets_are_hidden(
+    tmp_path: Path, machine: dict[str, Any], opened: bool, source: Received
+) -> None:
     Vault.opened = opened
     machine["a"] = f"key={CANARY}, and more"
-    found = await planned(receiving(), tmp_path)
+    found = await planned(receiving(source), tmp_path)
     assert CANARY not in str(msgspec.to_builtins(found, enc_hook=str))
     hidden = found.steps[-1 if opened else 0].changes[0]
     assert hidden.after == HIDDEN
