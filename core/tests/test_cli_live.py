@@ -355,6 +355,19 @@ def test_interrupting_the_first_question_is_a_quiet_end(here):
     assert not (here.home / "a").exists()
 
 
+def test_what_facts_are_by_the_time_of_the_first_yes_is_what_is_applied(here):
+    (here.home / "fact").write_text("1")
+    probe = "  noop probe:\n    comment: ${{ str(int(facts.f.content)) }}\n"
+    here.write(FACT + probe)
+    run = here.start("--confirm", terminal=True)
+    run.until(QUESTION)
+    (here.home / "fact").write_text("high")
+    run.until("warning: ")  # that it is no number: it was evaluated again
+    run.type("y\n")
+    run.until("converged: ")
+    assert here.has("out") == "high"
+
+
 @pytest.fixture
 def asking(here: Place) -> tuple[Place, Run]:
     """A place where a run asks whether to apply TWO."""

@@ -150,14 +150,14 @@ def lines(edited: Edited) -> Iterator[str]:
 
     found = edited.found
     if not found:
-        yield f"{edited.by}: no difference"
+        yield harmless(f"{edited.by}: no difference")
         return
-    yield f"{edited.by}:"
+    yield harmless(f"{edited.by}:")
     *body, _ = planned(edited.plan)
     yield from body[:-1]  # without the empty line before the last one, which is about a whole run
     for what, edges in (("come", found.edges_come), ("go", found.edges_go)):
         if edges:
-            yield f"edges that {what}: {_some(edges)}"
+            yield harmless(f"edges that {what}: {_some(edges)}")
     yield _last_line(edited)
 
 

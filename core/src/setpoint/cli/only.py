@@ -12,7 +12,7 @@ ONLY = click.option(
     "--only",
     multiple=True,
     metavar="REF",
-    help="Only KIND NAME, a glob, or module NAME, with what that requires and notifies; repeatable.",
+    help="Only KIND NAME, or a glob, with what that requires and notifies; repeatable.",
 )
 
 
@@ -31,10 +31,16 @@ def part(graph: Graph, only: Sequence[str], state: str) -> Graph:
     if not only:
         return graph
     refuse_missing(graph, only)
-    return select(graph, only, _debts(state))
+    return select(graph, only, debts(state))
 
 
-def _debts(state: str) -> list[tuple[str, str]]:
+def debts(state: str) -> list[tuple[str, str]]:
+    """Return who owes a refresh because of whom since former runs, as pairs (because of, owes).
+
+    Raises:
+        JournalError: the journal in the state directory cannot be read.
+
+    """
     from setpoint.journal import read_status
 
     if not os.path.exists(os.path.join(state, "journal.db")):

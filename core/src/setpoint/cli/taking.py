@@ -10,7 +10,7 @@ from setpoint.cli import question
 from setpoint.cli.edited import causes, foresee
 from setpoint.cli.installed import installed
 from setpoint.cli.keeping import Keeping
-from setpoint.cli.only import part
+from setpoint.cli.only import debts
 from setpoint.cli.saved import Saved, Stamp, stamps
 from setpoint.comparing import compare
 from setpoint.errors import GraphError, PluginError, SetpointError
@@ -18,6 +18,7 @@ from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
 from setpoint.paths import absolute
+from setpoint.selection import refuse_missing, select
 
 if TYPE_CHECKING:
     from setpoint.cli.report import Report
@@ -61,6 +62,7 @@ class Taking:
         self._following: asyncio.Task[None] | None = None
         self._engine: Engine | None = None
         self._graph = Graph()
+        self._debts: list[tuple[str, str]] = []
         self._loaded = self._load()
 
     async def first(self) -> Graph | None:
@@ -71,10 +73,12 @@ class Taking:
 
         """
         watch, only = self._settings.options.watch, self._settings.only
+        self._debts = debts(self._host.root) if only else []
         patience = AT_FIRST if watch else AT_ALL
         while True:
             graph = await self._knowing.graph(self._loaded.live, patience)
-            self._graph = part(graph, only, self._host.root)
+            refuse_missing(graph, only)
+            self._graph = self._part(graph)
             self._report.left_out(self._graph)
             if self._settings.accept is not None:
                 await self._settings.accept(self._loaded.live, self._graph, self._host)
@@ -165,10 +169,9 @@ class Taking:
 
     async def _is_wanted(self, by: str, loaded: Loaded) -> bool:
         """Show what would be different, and ask if that is to be."""
-        graph = part(
-            await self._knowing.tried(loaded.live, AT_FIRST), self._settings.only, self._host.root
-        )
-        edited = await foresee(by, self._graph, graph, self._host)
+        graph = await self._knowing.tried(loaded.live, AT_FIRST)
+        refuse_missing(graph, self._settings.only)
+        edited = await foresee(by, self._graph, self._part(graph), self._host)
         self._report.edited(edited)
         if not (self._settings.confirm and edited.found):
             return True
@@ -179,8 +182,7 @@ class Taking:
         return bool(answer)
 
     async def _take_over(self, by: str, loaded: Loaded) -> None:
-        graph = await self._knowing.graph(loaded.live, AT_FIRST)
-        graph = part(graph, self._settings.only, self._host.root)
+        graph = self._part(await self._knowing.graph(loaded.live, AT_FIRST))
         found = compare(self._graph, graph)
         self._swap(graph, dict.fromkeys(found.ids, by))
         self._loaded = loaded
@@ -233,15 +235,20 @@ class Taking:
 
     def _facts_changed(self, graph: Graph) -> None:
         """Run `graph`, which is another one because of facts."""
-        if self._engine is None or self._settings.accept is not None:
-            return  # `first` takes what is known then; or that one was accepted, and no other
         if self._settings.accept is not None:  # only what was accepted is to run
             return
-        graph = part(graph, self._settings.only, self._host.root)
+        graph = self._part(graph)
+        if self._engine is None:  # it begins with this one
+            self._graph = graph
+            return
         found = compare(self._graph, graph)
         because = causes(self._loaded.live, graph, found)
         self._report.followed(found, because)
         self._swap(graph, because)
+
+    def _part(self, graph: Graph) -> Graph:
+        """Return what of `graph` is to be run."""
+        return select(graph, self._settings.only, self._debts)
 
     def _swap(self, graph: Graph, because: Mapping[str, str]) -> None:
         assert self._engine is not None
