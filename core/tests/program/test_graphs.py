@@ -347,11 +347,7 @@ MISTAKES = [
     ('StillThing("")', "StillThing", "the key of a resource is KIND NAME"),
     ('StillThing("a"); StillThing("a", text="x")', 'StillThing("a", text', "declared already, and differently"),
     ('StillThing("a", require="still a*")\n        StillThing("ab", require="still a")', '"still a', "wait for"),
-<<<<<<< /tmp/mf.c
     ('facts("note", "n", uper=True); StillThing("a")', "uper", "the fact note has no param 'uper'; did you"),
-=======
-    ('facts("note", "n", uper=True); StillThing("a")', "uper=", "the fact note has no param 'uper'; did you"),
->>>>>>> /tmp/mf.m
 ]  # fmt: skip
 
 
