@@ -19,7 +19,7 @@ from .live.entries import MOST, entry, files, told
 from .live.rules import Rules
 from .live.site import WRONG, Site
 
-EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("SETPOINT_EXAMPLES", "120"))
 
 picks = st.integers(0, 19)  # of the ids there are, counted round
 edits = st.integers(0, MOST - 1).flatmap(lambda n: st.tuples(st.just(n), st.none() | entry(n)))
@@ -49,8 +49,8 @@ def outages(draw: st.DrawFn) -> list[tuple[str, Any]]:
 steps = st.one_of(things, things, restarts, messes).map(lambda one: [one]) | outages()
 
 
-@pytest.mark.timeout(120)
-@given(files(), st.lists(steps, max_size=5))
+@pytest.mark.timeout(max(120, EXAMPLES))
+@given(files(), st.lists(steps, min_size=2, max_size=7))
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
