@@ -1,5 +1,6 @@
 """`setpoint explain` tells each cause and each result, in order, also of a run that was killed."""
 
+import asyncio
 import json
 import os
 import re
@@ -277,6 +278,7 @@ async def test_a_failure_tells_when_it_is_tried_again_and_what_came_of_it(engine
         "file none/a: settled since, changed once",
         f"file none/a failed when it was first looked at: {why}",
         "file none/a changed when it was tried again: state (nothing) -> file, content (nothing) -> a",
+        "file none/a is as declared again",
     ]
 
 
@@ -364,6 +366,39 @@ async def test_what_looks_again_because_of_what_it_requires_says_so(engine, host
         "ticks clock changed because something changed it: state file -> (nothing)",
         "broken a changed because ticks clock changed, which it requires: state file -> (nothing)",
     ]
+
+
+async def test_what_waits_names_the_run_that_takes_long(engine, host, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    long, last = Exec("long", cmd=f"read x < {fifo}", shell=True), Exec("last", cmd="true")
+    graph = engine.graph(
+        long, Noop("between"), last, edges="exec long -> noop between; noop between -> exec last"
+    )
+    running, loop, written = engine.make(graph), asyncio.get_running_loop(), asyncio.Event()
+    running._journal.steps = lambda step: (
+        step == "trace:durable" and loop.call_soon_threadsafe(written.set)
+    )
+    kept = Kept(running)
+    await written.wait()
+    while not [entry for entry in entries(host, "waits") if entry.id == last.id]:
+        written.clear()
+        await written.wait()
+    waits, runs = explained(host, last.id), explained(host, long.id)
+    fifo.write_text("go\n")
+    await kept.told(Converged)
+    await kept.end()
+    assert waits == [
+        "exec last: waiting, since",
+        "waits for exec long",
+        "exec long runs since when it was first looked at",
+        "exec last waits for exec long",
+    ]
+    assert runs[0] == "exec long: running, since"
+    assert explained(host, last.id)[0] == "exec last: settled since, changed once"
+    assert "exec long has run for 0 s" in re.sub(
+        r"[\d.]+ s$", "0 s", "\n".join(explained(host, long.id)), flags=re.M
+    )
 
 
 async def test_what_noop_leaves_is_told_too(engine, host, tmp_path):

@@ -25,7 +25,7 @@ ORDER = (
 ).split()
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"
-    " causes tracing ledger parts modes outcomes quick batches workers general host watches swapping leaving"
+    " causes tracing lasting ledger parts modes outcomes quick batches workers general host watches swapping leaving"
     " watchdog run engine"
 ).split()
 

@@ -130,7 +130,8 @@ def _why(entry: Entry) -> str:
         "watch": " when its watch had begun anew",
     }.get(entry.why, "")
     waited = entry.at - entry.since - max(entry.seconds, 0.0) if entry.since else 0.0
-    return f"{why}, {length(waited)} before" if why and waited > SHOWN_WAIT else why
+    is_worth = why and waited > SHOWN_WAIT and entry.what != "lasts"
+    return f"{why}, {length(waited)} before" if is_worth else why
 
 
 def _differences(entry: Entry) -> str:
@@ -176,6 +177,9 @@ SAYINGS: dict[str, Callable[[Entry], str]] = {
     "passed": lambda e: f"{e.id} does not refresh itself, and passes on that {names(e)} changed",
     "sent": lambda e: f"{e.id} sends another {e.text}{_why(e)}",
     "interrupted": lambda e: f"{e.id} had begun to change and not ended, which counts as a change",
+    "lasts": lambda e: f"{e.id} runs since {when(e.since)}{_why(e)}",
+    "waits": lambda e: f"{e.id} waits for {names(e)}",
+    "lasted": lambda e: f"{e.id} has run for {length(e.seconds)}",
     "fighting": lambda e: (
         f"{e.id} left alone for {length(e.seconds)}: something else changes it back again and again"
     ),

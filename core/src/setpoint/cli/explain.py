@@ -109,7 +109,10 @@ class Found:
         """Return what is known of the resource `id_`."""
         from setpoint.cli.standing import standing
 
-        own = [entry for entry in self._entries if entry.id == id_]
+        over = {entry.cause for entry in self._entries if entry.what == "lasted"}
+        own = [
+            e for e in self._entries if e.id == id_ and not (e.what == "waits" and e.cause in over)
+        ]
         head = standing(id_, own, self._status)
         chains = _latest(self._chains.of(id_), since)
         return Told(head, chains, self._chains, LINES, self._status.died)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from setpoint.journal import Entry, Status
 
 COUNTED = {"changed": "changed", "refreshed": "refreshed", "failed": "failed"}
+UNFINISHED = {"lasts": "running", "waits": "waiting"}
 TIMES = {1: "once", 2: "twice"}
 
 
@@ -24,7 +25,7 @@ def standing(id_: str, entries: "Sequence[Entry]", status: "Status") -> list[str
     """
     counted = Counter(COUNTED[entry.what] for entry in entries if entry.what in COUNTED)
     often = "".join(f", {what} {TIMES.get(n, f'{n:,} times')}" for what, n in counted.items())
-    return [f"{id_}: {_state(id_, entries, status)}{often}", *_open(id_, status)]
+    return [f"{id_}: {_state(id_, entries, status)}{often}", *_open(id_, entries, status)]
 
 
 def _state(id_: str, entries: "Sequence[Entry]", status: "Status") -> str:
@@ -34,6 +35,9 @@ def _state(id_: str, entries: "Sequence[Entry]", status: "Status") -> str:
         return f"not in the graph since {_moment(last.at)}"
     if outcome is not None and outcome.state in ("failed", "blocked"):
         return f"{outcome.state} since {_moment(outcome.at)}"
+    if last is not None and last.what in UNFINISHED:
+        then = "" if status.running else " when the run ended"
+        return f"{UNFINISHED[last.what]}{then}, since {_moment(last.since or last.at)}"
     if last is not None and last.what == "retrying":
         return f"waits to be tried again since {_moment(last.at)}"
     if last is not None and last.what == "differs":
@@ -42,7 +46,7 @@ def _state(id_: str, entries: "Sequence[Entry]", status: "Status") -> str:
     return f"settled since {_moment(at)}" if at else "settled"
 
 
-def _open(id_: str, status: "Status") -> Iterator[str]:
+def _open(id_: str, entries: "Sequence[Entry]", status: "Status") -> Iterator[str]:
     """Yield what is not finished: what blocks it, its change, its refresh."""
     seen: set[str] = set()
     at = id_
@@ -54,6 +58,8 @@ def _open(id_: str, status: "Status") -> Iterator[str]:
             break
         yield f"  {at} is blocked {outcome.detail}"
         at = _blocker(outcome.detail, status)
+    if entries and entries[-1].what == "waits":
+        yield f"  waits for {entries[-1].by[0]}"
     if id_ in status.intents:
         yield "  its change has begun and not ended"
     for debt, since in status.debts.items():

@@ -59,6 +59,7 @@ class Causes:
         self._state, self._wall, self._are_kept = vertices.state, clock.wall, are_kept
         self._noted: dict[int, Cause] = {}
         self._running: dict[int, Cause] = {}
+        self._began: dict[int, float] = {}  # wall time when that run began
         self._all = UNKNOWN  # of those that have none of their own
 
     def noticed(self, v: int) -> None:
@@ -82,7 +83,7 @@ class Causes:
     def begin(self, v: int) -> None:
         """Note that `v` runs: what makes it dirty from now on is for the run after this one."""
         if self._are_kept:
-            self._running[v] = self._take(v)
+            self._running[v], self._began[v] = self._take(v), self._wall()
 
     def of(self, v: int) -> Cause:
         """Return why `v` runs, or ran within the drain just now."""
@@ -90,16 +91,24 @@ class Causes:
             return self._running.get(v, UNKNOWN)
         return self._take(v)
 
+    def began(self, v: int) -> float:
+        """Return the wall time when the run of `v` began."""
+        return self._began.get(v, 0.0)
+
+    def now(self) -> float:
+        """Return the wall time, seconds since 1970."""
+        return self._wall()
+
     def rest(self) -> None:
         """Note that nothing is dirty any more, nor runs."""
-        self._noted.clear()
-        self._running.clear()
+        for known in (self._noted, self._running, self._began):
+            known.clear()
         self._all = UNKNOWN
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""
-        self._noted.pop(v, None)
-        self._running.pop(v, None)
+        for known in (self._noted, self._running, self._began):
+            known.pop(v, None)
 
     def _is_first(self, v: int) -> bool:
         """Whether `v` is not to run for another cause already."""

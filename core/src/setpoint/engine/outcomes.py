@@ -84,8 +84,11 @@ class Outcomes:
 
     def succeeded(self, v: int) -> None:
         """Note that all of a run of `v` went well, and settle it."""
-        if v in self._tries and self._parts.vertices.resource[v].meta.retry_reset:
-            del self._tries[v]
+        if v in self._tries:
+            if v not in self.failed:  # of those the scheduler knows
+                self._parts.tracing.recovered(v)
+            if self._parts.vertices.resource[v].meta.retry_reset:
+                del self._tries[v]
         self._parts.scheduler.settle(v)
 
     def recovered(self, v: int) -> None:

@@ -10,6 +10,7 @@ from setpoint.engine.brakes import Fights, Semaphores
 from setpoint.engine.causes import Causes
 from setpoint.engine.events import Event
 from setpoint.engine.exchange import Exchange
+from setpoint.engine.lasting import Lasting
 from setpoint.engine.ledger import Ledger
 from setpoint.engine.redaction import Redaction
 from setpoint.engine.scheduler import Scheduler
@@ -65,6 +66,7 @@ class Parts:
         self.tracing = Tracing(
             self.vertices, self.scheduler.blocked_by, self.causes, host.clock, trace
         )
+        self.lasting = Lasting(self.scheduler, self.causes, self.tracing)
         self.semaphores = Semaphores()
         self.fights = Fights()
         self.redaction = Redaction()

@@ -103,9 +103,7 @@ class Run:
             parts.journal.adopt(graph.scope, graph.may_have)
             parts.exchange.restore(parts.journal.sent())
             parts.ledger.restore()
-        if parts.journal is not None and parts.journal.died:
-            parts.tracing.run("died")
-        parts.tracing.run("began", graph.name)
+        parts.tracing.begin(graph.name, parts.journal is not None and parts.journal.died)
         self._replace(graph)
         parts.scheduler.kick()
         self._watchdog.look()
@@ -125,7 +123,6 @@ class Run:
         return event
 
     def _why(self, id_: str) -> str:
-        """Return why the declaration of `id_` is different; empty if nobody said."""
         return self._parts.redaction.text(self._because.get(id_, ""))
 
     def _replace(self, wanted: Graph) -> Difference:
@@ -195,7 +192,7 @@ class Run:
         """Give back all that is held."""
         parts = self._parts
         self._summarize()
-        parts.tracing.run("ended")
+        parts.tracing.end()
         self._watchdog.stop()
         parts.scheduler.close()
         parts.host.watcher.after.remove(self._after_events)
@@ -236,7 +233,7 @@ class Run:
         parts = self._parts
         key = parts.key(v)
         self._watches.end(v)
-        for holder in (self._outcomes, self._general, parts.fights, parts.tracing):
+        for holder in (self._outcomes, self._general, parts.fights, parts.lasting, parts.tracing):
             holder.forget(v)
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
@@ -252,7 +249,7 @@ class Run:
         if parts.scheduler.stopped:
             self._end()
             return
-        parts.tracing.rest()
+        parts.lasting.rest()
         if self._told != parts.last_change:
             self._told = parts.last_change
             blocked = len(parts.scheduler.blocked_by)

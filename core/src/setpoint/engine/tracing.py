@@ -10,6 +10,7 @@ entry can be:
     refreshed, passed      a refresh that was owed: done; handed on to its own listeners
     sent                   values that differ from those before
     interrupted            its change had begun and not ended, perhaps in a run that died
+    lasts, waits, lasted   its run takes long; is to run after that one; it is over
     fighting, unwatched    left alone for a while; its watch failed
     left                   the graph
     began, ended, died     a run
@@ -165,6 +166,18 @@ class Tracing:
                 self._freed[s] = number
                 self._causes.note(s, "freed", number, self._key(v))
 
+    def lasts(self, v: int, since: float) -> int:
+        """Tell that a run of `v` that began at the wall time `since` takes long; return the entry."""
+        return self._add(v, "lasts", replace(self._causes.of(v), at=since))
+
+    def waits(self, v: int, by: int, number: int) -> None:
+        """Tell that `v` waits for `by`, whose run takes long, as entry `number` says."""
+        self._add(v, "waits", Cause("", 0.0, number), by=(self._key(by),))
+
+    def lasted(self, v: int, number: int, seconds: float) -> None:
+        """Tell that the run of `v` is over of which entry `number` tells."""
+        self._add(v, "lasted", Cause("", 0.0, number), seconds=seconds)
+
     def fighting(self, v: int, pause: float) -> None:
         """Tell that something else changes `v` again and again: it is left alone for `pause` seconds."""
         self._add(v, "fighting", Cause("", 0.0, self._news.get(v, 0)), seconds=pause)
@@ -175,9 +188,15 @@ class Tracing:
 
     # -- runs and graphs
 
-    def run(self, what: str, text: str = "") -> None:
-        """Tell that a run "began", "ended", or "died" before this one."""
-        self._tell("", what, UNKNOWN, text=text)
+    def begin(self, graph: str, died: bool) -> None:
+        """Tell that a run of `graph` began, and whether the one before `died`."""
+        if died:
+            self._tell("", "died", UNKNOWN)
+        self._tell("", "began", UNKNOWN, text=graph)
+
+    def end(self) -> None:
+        """Tell that the run ended."""
+        self._tell("", "ended", UNKNOWN)
 
     def swapped(
         self,

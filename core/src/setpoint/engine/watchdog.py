@@ -45,7 +45,7 @@ class Watchdog:
         while self._wanted.wait() and not self._stopped.wait(BLOCKED):
             turned = threading.Event()
             try:
-                self._parts.loop.call_soon_threadsafe(turned.set)
+                self._parts.loop.call_soon_threadsafe(self._turned, turned)
             except RuntimeError:
                 return  # the loop is closed
             if not turned.wait(BLOCKED) and not self._stopped.is_set():
@@ -53,6 +53,11 @@ class Watchdog:
             scheduler = self._parts.scheduler
             if not (scheduler.flying or scheduler.ready or self._stopped.is_set()):
                 self._wanted.clear()
+
+    def _turned(self, turned: threading.Event) -> None:
+        """Say, on the loop, that it turns."""
+        turned.set()
+        self._parts.lasting.look()
 
     def _report(self, turned: threading.Event) -> None:
         """Tell who blocks the loop, on the loop; if that takes too long, by the log from here."""
