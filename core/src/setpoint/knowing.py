@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Set
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from setpoint.declarations.facts import told
 from setpoint.errors import Problem, SetpointError
 from setpoint.following import Facts
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.resource import Fact
+
+if TYPE_CHECKING:
+    from setpoint.sharing import Shared, Sharing
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
 AT_FIRST = 1.0  # seconds in which facts are to speak before a run begins that stays
@@ -28,6 +32,10 @@ class Evaluable(Protocol):
     @property
     def wake_at(self) -> float | None:
         """When to evaluate again though no fact has changed."""
+
+    @property
+    def shares(self) -> "Shared | None":
+        """What this host tells others, as of the last evaluation; None if it never did."""
 
     def evaluate(self, values: Mapping[str, Any]) -> Graph:
         """Return the graph with `values`, those of the facts that are known."""
@@ -60,6 +68,8 @@ class Knowing:
         self._timer: asyncio.TimerHandle | None = None
         self._evaluating: asyncio.Task[None] | None = None
         self._told: set[Problem] = set()
+        self._is_sharing = False
+        self._sharing: Sharing | None = None
 
     async def graph(self, live: Evaluable, patience: float) -> Graph:
         """Return the graph of `live` from now on, with the facts as they are.
@@ -97,8 +107,15 @@ class Knowing:
         finally:
             await others.close()
 
+    def share(self) -> None:
+        """Tell other hosts what the graph shares, now and after each evaluation: it runs from now on."""
+        self._is_sharing = True
+        self._share()
+
     async def close(self) -> None:
         """Follow nothing any more."""
+        if self._sharing is not None:
+            await self._sharing.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._evaluating is not None:
@@ -146,7 +163,7 @@ class Knowing:
             except TimeoutError:
                 if facts is self._facts:
                     silent = sorted(names - facts.values.keys())
-                    self._warn(f"not known yet: {', '.join(f'facts.{name}' for name in silent)}")
+                    self._warn(f"not known yet: {', '.join(map(told, silent))}")
                 return
 
     def _changed(self, name: str) -> None:
@@ -156,7 +173,7 @@ class Knowing:
     def _failed(self, name: str, error: BaseException, again: float) -> None:
         self._spoken.set()
         when = f"looked at again in {again:g} s" if again >= 0 else "not looked at again"
-        self._warn(f"facts.{name}: {error or type(error).__name__}; {when}")
+        self._warn(f"{told(name)}: {error or type(error).__name__}; {when}")
 
     def _evaluate_in(self, seconds: float) -> None:
         if self.live is None:  # `graph` does it
@@ -200,5 +217,20 @@ class Knowing:
                 self._warn(str(trouble))
         self._told = set(self.live.troubles)
         self._tell(self.live)
+        self._share()
         if self.live.wake_at is not None and self._timer is None:
             self._evaluate_in(max(0.0, self.live.wake_at - self._host.clock.monotonic()))
+
+    def _share(self) -> None:
+        """Bring what this host shares into line with the last evaluation."""
+        live = self.live
+        if not self._is_sharing or live is None:
+            return
+        wanted = live.shares
+        if wanted is None and not self._host.world.exists:  # nor did an earlier run share anything
+            return
+        from setpoint.sharing import Shared, Sharing
+
+        if self._sharing is None:
+            self._sharing = Sharing(self._host, live.graph.scope, self._warn)
+        self._sharing.share(wanted or Shared(stays=live.graph.may_have))

@@ -141,7 +141,7 @@ class World:
         return self._files.changes(self._path)
 
     async def _read(self, which: str, *args: str) -> dict[str, Entry]:
-        return await asyncio.to_thread(self._found, which, args) if self._is_made else {}
+        return await asyncio.to_thread(self._found, which, args) if self.exists else {}
 
     def _found(self, which: str, args: tuple[str, ...]) -> dict[str, Entry]:
         # What a writer left that was killed is rolled back by who may write; else reading touches no file.
@@ -170,13 +170,13 @@ class World:
             return int(number)
 
     @property
-    def _is_made(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is a database; a file that was only just created is none."""
         return os.path.exists(self._path) and os.path.getsize(self._path) > 0
 
     def _make(self) -> None:
         """Have a database."""
-        if self._is_made:
+        if self.exists:
             return
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

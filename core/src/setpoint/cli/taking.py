@@ -93,6 +93,8 @@ class Taking:
     def begin(self, engine: "Engine") -> None:
         """Take over what comes from now on; `engine` is about to run."""
         self._engine = engine
+        if not self._settings.options.noop:
+            self._knowing.share()
         self._kept = asyncio.create_task(self._keep_first())
         if self._settings.follow:
             self._following = asyncio.create_task(self._go_on())

@@ -85,7 +85,7 @@ class Live:
 
     @property
     def shares(self) -> "Shared | None":
-        """What this host tells others, as of the last evaluation; None if none of the files shares anything."""
+        """What this host tells others, as of the last evaluation; None if it never did."""
         offered = [one for part in (self._rest, *self._parts()) for one in part.exported]
         published = [(name, v) for part in self._parts() for name, v in part.published.items()]
         if not self._shares and not offered and not published:

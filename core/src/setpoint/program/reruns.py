@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from setpoint.clock import Clock
     from setpoint.plugins import Plugins
     from setpoint.resource import Fact
+    from setpoint.sharing import Shared
 
 
 class Function(Runnable):
@@ -47,7 +48,7 @@ class Rerun:
 
     While a fact that it reads is not known, nothing is known of its graph: what runs stays as it is.
 
-    facts, graph, troubles, wake_at: as those of `graphfile.Live`.
+    facts, graph, troubles, wake_at, shares: as those of `graphfile.Live`.
     """
 
     def __init__(self, function: Function, clock: "Clock | None") -> None:
@@ -56,6 +57,7 @@ class Rerun:
         self.facts: Mapping[str, Fact] = {}
         self.troubles: list[Problem] = []
         self.wake_at: float | None = None
+        self.shares: Shared | None = None
         self.evaluate({})
 
     def evaluate(self, values: Mapping[str, Any]) -> Built:
@@ -87,7 +89,7 @@ class Rerun:
         self._reads(writing, known)
         self.facts = {**self.facts, **live.facts}
         self.graph = live.evaluate(values) if live.facts else live.graph
-        self.troubles = live.troubles
+        self.troubles, self.shares = live.troubles, live.shares
         return self.graph
 
     def _reads(self, writing: Writing, known: Reading) -> None:
