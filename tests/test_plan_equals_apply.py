@@ -94,7 +94,7 @@ class Drawn:
             for first, then in pairwise(area):
                 graph.connect(Edge(first.id, then.id, self._policy()))
         self._connect(graph, [r for area in areas for r in area])
-        if self.random.random() < 0.8:
+        if self.random.random() < 0.8 or self.names:  # owners before what they own
             connect(graph)
         return graph
 
