@@ -204,7 +204,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing_behind(note, tmp_path):
 
 async def test_a_run_is_stopped_at_any_time(tmp_path, host):
     with Graph() as g:
-        File(f"{tmp_path}/a", content=facts.hostname)
+        File(f"{tmp_path}/a", content=facts.hostname.name)
     run = asyncio.create_task(g.run(host=host))
     await asyncio.sleep(0)  # it asks for the fact by now
     g.stop()

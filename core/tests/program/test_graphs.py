@@ -14,7 +14,7 @@ from setpoint import Graph, Meta, Secret, each, facts, fn, graphfile, pick, when
 from setpoint.errors import GraphError
 from setpoint.graph import Graph as Built
 from setpoint.plugins import Plugins
-from setpoint.program import Declared
+from setpoint.program import Declared, env, secrets
 from setpoint.program.terms import is_live
 
 from .conftest import Load, NeedyThing, Own, StillThing
@@ -129,7 +129,12 @@ def test_each_declares_for_each_item(graph):
 
 
 def test_each_within_when_is_not_gone_through_while_that_is_false(graph):
-    with graph, when(fn.len(facts.load.words) > 2), each(facts.load.words[2].split()) as word, when(word != "x"):
+    with (
+        graph,
+        when(fn.len(facts.load.words) > 2),
+        each(facts.load.words[2].split()) as word,
+        when(word != "x"),
+    ):
         StillThing(f"{word} there")
     live = graph.live()
     assert not live.evaluate(KNOWN).resources
@@ -164,6 +169,24 @@ def test_facts_about_something_are_declared_where_they_are_read(graph):
         ("note_1", "note n", False),
         ("note_2", "note n", True),
     ]
+
+
+def test_a_section_that_a_program_has_another_way_for_is_refused(plugins):
+    with pytest.raises(TypeError, match="a graph of a program has no 'facts'; write facts"):
+        Graph(plugins=plugins, facts={"note": {"note": "n"}})
+    with pytest.raises(TypeError, match="has no 'include'; call a function"):
+        Graph(plugins=plugins, include=["other.yaml"])
+    with pytest.raises(GraphError, match="unknown key 'defalts'; did you mean 'defaults'"):
+        Graph(plugins=plugins, defalts={}).live()
+
+
+def test_secrets_and_the_environment_are_named_as_in_a_file(plugins, monkeypatch, tmp_path):
+    monkeypatch.setenv("PLACE", "here")
+    (tmp_path / "key").write_text("hunter2")
+    with Graph(plugins=plugins, secrets={"key": {"file": str(tmp_path / "key")}}) as graph:
+        StillThing("a", text=f"{env.PLACE}", secret=secrets.key)
+    assert "secret: ${{ secrets.key }}" in graph.to_yaml()
+    assert graph.live().graph.held == {"still a"}
 
 
 def test_other_sections_are_those_of_a_file(plugins):
@@ -420,7 +443,12 @@ def test_what_cannot_be_declared_is_refused_where_it_is(wrong, message, graph):
 
 
 def test_each_within_each_is_refused_with_the_cure(graph):
-    with graph, each([1]), pytest.raises(TypeError, match="each cannot be within each; go through"), each([2]):
+    with (
+        graph,
+        each([1]),
+        pytest.raises(TypeError, match="each cannot be within each; go through"),
+        each([2]),
+    ):
         pass
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from setpoint.program.choices import pick, where
     from setpoint.program.declared import Declared, class_of
     from setpoint.program.graphs import Graph
-    from setpoint.program.names import facts
+    from setpoint.program.names import env, facts, hosts, secrets, world
     from setpoint.program.reruns import Function, graph
     from setpoint.program.running import Runnable
     from setpoint.program.terms import Expression
@@ -34,12 +34,16 @@ _HOMES = {
     "Runnable": "running",
     "class_of": "declared",
     "each": "blocks",
+    "env": "names",
     "facts": "names",
     "fn": "",
     "graph": "reruns",
+    "hosts": "names",
     "pick": "choices",
+    "secrets": "names",
     "when": "blocks",
     "where": "choices",
+    "world": "names",
 }
 
 __all__ = [
@@ -50,12 +54,16 @@ __all__ = [
     "Runnable",
     "class_of",
     "each",
+    "env",
     "facts",
     "fn",
     "graph",
+    "hosts",
     "pick",
+    "secrets",
     "when",
     "where",
+    "world",
 ]
 
 

@@ -1,4 +1,4 @@
-"""What expressions name: facts, and what hosts share."""
+"""What expressions name: facts, secrets, the environment, and what hosts share."""
 
 from typing import Any
 
@@ -38,3 +38,6 @@ class Facts:
 
 
 facts: Any = Facts()
+env, hosts, secrets, world = (
+    Expression[Any](name, ATOM) for name in ("env", "hosts", "secrets", "world")
+)

@@ -14,7 +14,15 @@ from setpoint.program.terms import Expression, written
 from setpoint.program.values import declared, size_of
 from setpoint.values import Secret
 
-_NAMES = frozenset({"vars", "facts", "secrets", "defaults"})  # what counts for one file
+_NAMES = frozenset({"vars", "secrets", "defaults"})  # what counts for one file
+_OTHERWISE = {  # what a program has other ways for
+    "graph": "give the name as the first argument",
+    "resources": "call their classes within `with`",
+    "facts": "write facts(FACT, NAME) where it is read",
+    "edges": "write require, before, notify or listen beside a resource",
+    "include": "call a function that declares it",
+    "inputs": "give them to a function",
+}
 
 
 class Writing:
@@ -32,6 +40,8 @@ class Writing:
         if name:
             self._head.put("graph", name, 0, 0)
         for key, value in sections.items():
+            if key in _OTHERWISE:
+                raise TypeError(f"a graph of a program has no {key!r}; {_OTHERWISE[key]}")
             key_at, at = self.source.argument(0, key)
             self._head.put(key, declared(value, at), key_at, at)
         self._resources = [
