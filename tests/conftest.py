@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 SETPOINT = Path(sys.executable).with_name("setpoint")
+JOB = "setpoint-demo-job"
+LIVE = Path(__file__).parents[1] / "examples/live"
 LONGEST = 15.0  # seconds that a test waits for what is to be said
 Wanted = str | Callable[[str], bool]
 
@@ -199,6 +201,44 @@ class Place:
             running.out.text(), running.err.text()
 
 
+class Example:
+    """An example, led into a place of its own; `demo` is what /tmp/setpoint-demo is for others."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.demo = place, place.home / "demo"
+        self.job = f"job-of-{place.home.name}-{os.getpid()}"
+        self.demo.mkdir()
+
+    def run(self, name: str, **other: str) -> Any:
+        """Run an example until it has converged, with `other` texts in the place of some."""
+        text = (LIVE / f"{name}.yaml").read_text()
+        for written, instead in other.items():
+            assert written in text
+            text = text.replace(written, instead)
+        for module in LIVE.glob("modules/*.yaml"):
+            (self.place.home / "modules").mkdir(exist_ok=True)
+            (self.place.home / "modules" / module.name).write_text(self._led(module.read_text()))
+        self.place.write(self._led(text))
+        return self.place.run()
+
+    def _led(self, text: str) -> str:
+        return text.replace("/tmp/setpoint-demo", str(self.demo)).replace(JOB, self.job)
+
+    def read(self, name: str) -> str:
+        """Return the text of a file."""
+        return (self.demo / name).read_text()
+
+    def say(self, name: str, text: str) -> None:
+        """Write a file, at once as a whole."""
+        new = self.demo / f"{name}.new"
+        new.write_text(text)
+        new.rename(self.demo / name)
+
+    def file(self, name: str) -> str:
+        """Return the id of the resource of a file."""
+        return f"file {self.demo}/{name}"
+
+
 def children(pid: int) -> list[int]:
     """Return the ids of the children of a process."""
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -221,6 +261,11 @@ def here(tmp_path: Path, variables: dict[str, str]) -> Iterator[Place]:
     place = Place(tmp_path, variables)
     yield place
     place.close()
+
+
+@pytest.fixture
+def example(here: Place) -> Example:
+    return Example(here)
 
 
 @pytest.fixture(scope="module")

@@ -17,46 +17,9 @@ import pytest
 from setpoint.testing.namespaces import mount
 
 ROOT = Path(__file__).parents[1]
-DEMO, JOB = "/tmp/setpoint-demo", "setpoint-demo-job"
+DEMO = "/tmp/setpoint-demo"
 AT_ONCE = 2.0  # seconds; it takes a twentieth of that, but the machine of a test may be busy
 MS_BIND = 0x1000  # mount(2)
-
-
-class Example:
-    """An example, led into a place of its own; `demo` is what /tmp/setpoint-demo is for others."""
-
-    def __init__(self, place: Any) -> None:
-        self.place, self.demo = place, place.home / "demo"
-        self.job = f"job-of-{place.home.name}-{os.getpid()}"
-        self.demo.mkdir()
-
-    def run(self, name: str, **other: str) -> Any:
-        """Run an example until it has converged, with `other` texts in the place of some."""
-        text = (ROOT / "examples/live" / f"{name}.yaml").read_text()
-        for written, instead in other.items():
-            assert written in text
-            text = text.replace(written, instead)
-        self.place.write(text.replace(DEMO, str(self.demo)).replace(JOB, self.job))
-        return self.place.run()
-
-    def read(self, name: str) -> str:
-        """Return the text of a file."""
-        return (self.demo / name).read_text()
-
-    def say(self, name: str, text: str) -> None:
-        """Write a file, at once as a whole."""
-        new = self.demo / f"{name}.new"
-        new.write_text(text)
-        new.rename(self.demo / name)
-
-    def file(self, name: str) -> str:
-        """Return the id of the resource of a file."""
-        return f"file {self.demo}/{name}"
-
-
-@pytest.fixture
-def example(here: Any) -> Example:
-    return Example(here)
 
 
 @pytest.fixture
@@ -74,7 +37,7 @@ def over(private: Callable[..., None], tmp_path: Path) -> Callable[[str, str], P
 
 
 @pytest.fixture
-def job(example: Example) -> "Iterator[subprocess.Popen[bytes]]":
+def job(example: Any) -> "Iterator[subprocess.Popen[bytes]]":
     """A program that waits, by the name of the jobs in the examples."""
     argv = ("sh", "-c", "echo up; read line", example.job)
     with subprocess.Popen(argv, stdin=-1, stdout=-1) as process:
