@@ -130,7 +130,8 @@ def test_what_facts_have_others_declare_is_named(saving):
     (saving.here.home / "wanted").write_text("one")
     saving.plan()
     (saving.here.home / "wanted").write_text("two")
-    saving.refused(f"file {saving.here.home}/out is declared otherwise now")
+    out = f"file {saving.here.home}/out"
+    saving.refused(f"{out} is declared otherwise now; facts.wanted.content is two")
     (saving.here.home / "wanted").write_text("one")
     assert saving.apply().code == 0
 

@@ -3,14 +3,18 @@
 import time
 
 from setpoint.cli.installed import installed
+from setpoint.cli.planned import why
 from setpoint.cli.screen import harmless
 from setpoint.cli.session import Settings
+from setpoint.engine.redaction import Redaction
 from setpoint.errors import SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.plan import plan
-from setpoint.plan.saved import Saved, made_of, moved, read, refuse_forged
+from setpoint.plan.moved import moved
+from setpoint.plan.reasons import reasons
+from setpoint.plan.saved import Saved, made_of, read, refuse_forged
 
 SHOWN = 20  # differences
 
@@ -24,8 +28,8 @@ def to_apply(path: str, settings: Settings) -> Settings:
 
     """
     if len(settings.files) > 1 or settings.only or not settings.automatic:
-        why = "is a plan, which says itself of which files, of what in them, and with which edges"
-        raise SetpointError(f"{path} {why}; give it alone")
+        what = "is a plan, which says itself of which files, of what in them, and with which edges"
+        raise SetpointError(f"{path} {what}; give it alone")
     saved = read(path)
     host = Host(state=settings.prefix)
     try:
@@ -34,9 +38,13 @@ def to_apply(path: str, settings: Settings) -> Settings:
         host.close()
 
     async def accept(live: Live, graph: Graph, host: Host) -> None:
+        redaction = Redaction()
         made = made_of(graph, live.texts, installed(), secret)
-        found = await plan(graph, plugins=installed(), host=host, key=secret)
-        _refuse(path, saved, moved(saved, made, found))
+        found = await plan(graph, plugins=installed(), host=host, redaction=redaction, key=secret)
+        different = moved(
+            saved, made, found, lambda id_: why(reasons(live.because(id_), redaction))
+        )
+        _refuse(path, saved, different)
 
     return settings._replace(**saved.asked._asdict(), accept=accept)
 

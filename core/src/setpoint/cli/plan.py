@@ -101,7 +101,7 @@ async def _planned(
             plugins=installed(),
             host=host,
             redaction=redaction,
-            because=getattr(live, "because", None),
+            because=live.because,
             key=secret,
         )
         return graph, found

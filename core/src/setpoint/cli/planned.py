@@ -103,13 +103,17 @@ def _trouble(trouble: Trouble) -> Iterator[str]:
     yield harmless(f"{INDENT}{trouble.error}")
 
 
+def why(reasons: tuple[Reason, ...]) -> str:
+    """Return `reasons` in a few words: "facts.load.x1 1.5 -> 5.2"."""
+    return ", ".join(map(_reason, reasons))
+
+
 def _because(reasons: tuple[Reason, ...]) -> Iterator[str]:
     """Yield what a declaration follows from; of much only what is another value now."""
     if any(reason.before is not None for reason in reasons):
         reasons = tuple(reason for reason in reasons if reason.before is not None)
-    said = [_reason(reason) for reason in reasons]
-    if said:
-        yield harmless(f"{INDENT}because {', '.join(said)}")
+    if reasons:
+        yield harmless(f"{INDENT}because {why(reasons)}")
 
 
 def _reason(reason: Reason) -> str:

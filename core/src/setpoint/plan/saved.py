@@ -8,7 +8,7 @@ file can try out what a secret is. The same key seals the file: what is applied 
 import hmac
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,18 +27,6 @@ HEAD = b'{"setpoint plan":'  # what such a file begins with, and no graph file d
 FORMAT = 1
 KEY = "plan.key"
 KEY_BYTES = 32
-
-# How something differs: what is another one, is gone, is new.
-FILES = ("was changed", "is read no more", "is read only now")
-DECLARED = ("is declared otherwise now", "is declared no more", "is declared only now")
-PARTS = {  # of a plan, with what each says of a resource
-    "steps": "changes",
-    "troubles": "cannot be checked",
-    "refreshes": "is refreshed",
-    "doubts": "may change",
-    "blocked": "is blocked",
-    "waiting": "waits",
-}
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,56 +220,3 @@ def refuse_forged(saved: Saved, path: str, host: Host) -> bytes:
     if not hmac.compare_digest(seal, saved.seal):
         raise SetpointError(f"{path}: it was changed, or planned on another machine; plan again")
     return secret
-
-
-# -- what has moved
-
-
-def moved(saved: Saved, made: Made, found: Plan) -> list[str]:
-    """Return what is not as it was when `saved` was made; of what follows from each other only the first."""
-    return (
-        list(_of_programs(saved.made, made))
-        or list(_named(saved.made.files, made.files, FILES))
-        or list(_named(saved.made.declared, made.declared, DECLARED))
-        or list(_of_machine(saved.plan, plain(found)))
-    )
-
-
-def _of_programs(before: Made, now: Made) -> Iterator[str]:
-    if before.setpoint != now.setpoint:
-        yield f"setpoint is {now.setpoint} now, not {before.setpoint}"
-    for kind in sorted(before.kinds.keys() | now.kinds.keys()):
-        was, is_ = before.kinds.get(kind, "nowhere"), now.kinds.get(kind, "nowhere")
-        if was != is_:
-            yield f"the kind {kind} is from {is_} now, not {was}"
-
-
-def _named(
-    before: Mapping[str, str], now: Mapping[str, str], words: tuple[str, str, str]
-) -> Iterator[str]:
-    """Yield the names whose digest differs, with the first word; that are gone, or new, with the others."""
-    changed, gone, new = words
-    for name in dict.fromkeys((*before, *now)):
-        if name not in now:
-            yield f"{name} {gone}"
-        elif name not in before:
-            yield f"{name} {new}"
-        elif before[name] != now[name]:
-            yield f"{name} {changed}"
-
-
-def _of_machine(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    for part, what in PARTS.items():
-        was, is_ = ({one["id"]: _bare(one) for one in plan[part]} for plan in (before, now))
-        for id_ in dict.fromkeys((*was, *is_)):
-            if id_ not in is_:
-                yield f"{id_} {what} in the plan, and does no more"
-            elif id_ not in was:
-                yield f"{id_} {what} now, and not in the plan"
-            elif was[id_] != is_[id_]:
-                yield f"{id_} {what} otherwise than in the plan"
-
-
-def _bare(one: dict[str, Any]) -> dict[str, Any]:
-    """Return what a plan says of a resource, without why it is declared so."""
-    return {name: value for name, value in one.items() if name != "because"}
