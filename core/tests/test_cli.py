@@ -37,7 +37,8 @@ from setpoint.engine.events import (
     Warned,
 )
 from setpoint.graph import Edge, Graph
-from setpoint.plan import Plan, Refresh, Step, Trouble
+from setpoint.plan import Blocked as Unreached
+from setpoint.plan import Doubt, Plan, Reason, Refresh, Step, Trouble, Waiting
 from setpoint.plugins import Plugins
 
 GRAPH = """\
@@ -396,6 +397,59 @@ def test_a_plan_is_shown() -> None:
 
         1 to add, 2 to change, 1 to drop, 4,996 unchanged, 1 left as they are (noop), 2 cannot be checked""")
     )
+
+
+def test_a_plan_says_what_follows_and_why() -> None:
+    found = Plan(
+        steps=(
+            Step("file a", "change", because=(Reason("facts.x", "5.2", "1.5"),), after="exec b"),
+            Step("file c", "add", because=(Reason("facts.n", "2"), Reason("facts.u", None))),
+        ),
+        refreshes=(
+            Refresh("svc s", ("file a", "svc r", "noop n"), owed={"file o": 0.0}),
+            Refresh("svc r", ("file a",)),
+            Refresh("svc t", (), ("file a", "exec b")),
+        ),
+        troubles=(),
+        unchanged=0,
+        waiting=(Waiting("file w", ("facts.disks", "facts.net")), Waiting("file v")),
+        doubts=tuple(Doubt(f"file {n}", "exec b") for n in range(1005)),
+        blocked=(Unreached("file y", "exec z"),),
+    )
+    assert (
+        "\n".join(map(click.unstyle, lines(found)))
+        == textwrap.dedent("""\
+        ~ file a
+            because facts.x 1.5 -> 5.2
+            (known while running, after exec b; so it is now)
+        + file c
+            because facts.n is 2, facts.u is not known
+        refreshed, in this order:
+            svc s, owed because a run was killed when it was about to change file o, because file a changes, because svc r is refreshed, because noop n passes it on
+            svc r, because file a changes
+            ? svc t, known while running: if file a or exec b changes something
+        as declared now, known while running after exec b: file 0, file 1, file 2 and 1,002 more
+        blocked by exec z: file y
+        ? file w
+            (waits for facts.disks and facts.net, which are not known)
+        ? file v
+            (waits for facts that are not known yet)
+
+        1 to add, 1 to change, 0 to drop, 0 unchanged, 1,005 known while running, 1 blocked, 2 waiting for facts""")  # noqa: E501 - as it is shown
+    )
+
+
+def test_a_long_list_is_shown_part_by_part() -> None:
+    before, after = [f"member{n}" for n in range(9)], [f"member{n}" for n in range(1, 9)]
+    step = Step("group g", "change", (Change("members", before, after),))
+    shown = "\n".join(map(click.unstyle, lines(Plan((step,), (), (), 0))))
+    assert "        -member0\n         member1\n" in shown
+
+
+def test_a_difference_of_very_long_texts_is_only_measured() -> None:
+    step = Step("file f", "change", (Change("content", "a\n" * 30_000, "b\n" * 30_001),))
+    shown = "\n".join(lines(Plan((step,), (), (), 0)))
+    assert "(30,000 lines -> 30,001 lines)" in shown
 
 
 def test_a_plan_is_data_for_programs() -> None:
