@@ -84,6 +84,15 @@ async def test_first_changes_are_many_in_one_row_and_read_as_one_each(journal: J
     }
 
 
+async def test_swaps_do_not_push_out_first_changes(journal: Journal) -> None:
+    journal.trace.add_first(First(journal.trace.number(), "file /a", 1.0, "state", True))
+    await journal.flush()
+    for _ in range(3 * EACH):
+        add(journal, "")
+    await journal.flush()
+    assert read_trace(journal.directory)[0].id == "file /a"
+
+
 async def test_numbers_go_on_in_the_next_run(journal: Journal) -> None:
     add(journal, "file /a")
     journal.close()

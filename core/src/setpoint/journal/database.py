@@ -46,7 +46,7 @@ CREATE TABLE outcome (         -- how a resource fared last; none if it always w
 
 CREATE TABLE trace (           -- what happened and why, for people; old entries go
     number  INTEGER PRIMARY KEY,  -- in the order it happened
-    id      BLOB NOT NULL,     -- empty for what is about a run, or about many resources
+    id      BLOB NOT NULL,     -- empty for what is about a run, "first" for many first changes
     entry   BLOB NOT NULL      -- JSON
 );
 CREATE INDEX trace_id ON trace (id);

@@ -27,6 +27,7 @@ SHORTENED = 16  # the same, for one resource
 WAITING = 10_000  # entries, and first changes, that may wait to be written; of more the newest
 FIRST_VERSION = 3  # of the journal that has a trace
 CROWD = 500  # first changes in one entry
+FIRSTS = "first"  # the id of such entries, which no resource has: theirs is two words
 
 Difference = tuple[str, str | None, str | None]
 
@@ -164,7 +165,7 @@ def _take(waiting: "deque[Any]", most: int | None) -> list[Any]:
 
 def _crowd(firsts: list[First]) -> Entry:
     last = firsts[-1]
-    return Entry(number=last.number, id="", at=last.at, what="first", firsts=tuple(firsts))
+    return Entry(number=last.number, id=FIRSTS, at=last.at, what="first", firsts=tuple(firsts))
 
 
 def encoded(entry: Entry) -> bytes:
