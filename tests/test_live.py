@@ -282,7 +282,7 @@ resources:
     )
     place.say("a", "x1 x2")
     await place.warned.wait()
-    assert "two items of for_each have this key" in place.warnings[0]
+    assert "two items of for_each, or two modules, have this key" in place.warnings[0]
     assert sorted(path.name for path in place.root.glob("*.out")) == ["x.out", "y.out"]
     assert place.swaps == []
 

@@ -128,6 +128,12 @@ SHAPES = [
     {"resources": {"noop x": {"require": {"noop y": None}}}},
     {"resources": {"noop x": {"when": "facts.load.x1 > 4", "for_each": ["a"]}, "noop y": {"when": True}}},
     {"resources": {"noop ${{ each.key }}": {"for_each": {"a": 1}}, "noop z": {"for_each": "facts.disks"}}},
+    {"hosts": "web*", "groups": {"web": ["a", "@b"], "b": "c"}, "publish": {"a": {"b": [1]}}},
+    {"hosts": ["a", "@web"], "collect": [{"kind": "noop"}, {"kind": "noop", "name": "a*", "from": ["@web"]}]},
+    {"inputs": {"a": "str", "b": {"type": "int", "default": 5}, "c": {"default": None, "description": "x"}}},
+    {"secrets": {"a": {"file": "/x"}, "b": {"env": "X"}, "c": {"exec": ["pass", "x"]}}, "include": None},
+    {"include": ["a.yaml", {"use": "b.yaml", "as": "b", "with": {"c": 1}, "when": "facts.x", "for_each": [1]}]},
+    {"resources": {"noop x": {"meta": {"export": ["*"], "hidden": True}, "listen": "module x"}}},
     {"resources": {"noop two\nlines": None, "ssh:authorized_key x": {"user": "a"}}},
 ]  # fmt: skip
 MISSHAPES = [
@@ -140,9 +146,14 @@ MISSHAPES = [
     {"defaults": {"noop": {"require": "noop x"}}}, {"defaults": {"noop": {"other": 1}}},
     {"defaults": {"git": {"ref": "x"}}, "resources": {"git x": {}}},
     {"resources": {"noop x": {"require": 1}}}, {"resources": {"noop x": {"require": None}}},
-    {"resources": {"noop x": {"require": {"noop y": "hold"}}}}, {"resources": {"noop x": {"before": "module x"}}},
+    {"resources": {"noop x": {"require": {"noop y": "hold"}}}},
     {"resources": {"noop x": {"listen": [["a b"]]}}}, {"resources": {"noop x": {"notify": {"noop x": "fyre"}}}},
     {"edges": ["noop a"]}, {"edges": "noop a -> noop b"}, {"edges": {}}, {"edges": [1]},
+    {"hosts": 1}, {"hosts": [1]}, {"groups": {"a": 1}}, {"inputs": {"a": "text"}}, {"inputs": {"a": {"typ": "str"}}},
+    {"inputs": {"a-b": "str"}}, {"secrets": {"a": "/x"}}, {"secrets": {"a": {"url": "x"}}}, {"secrets": {"a": {}}},
+    {"include": "a.yaml"}, {"include": [1]}, {"include": [{"as": "a"}]}, {"include": [{"use": "a.yaml", "wit": {}}]},
+    {"publish": {"a-b": 1}}, {"publish": []}, {"collect": {}}, {"collect": [{}]}, {"collect": [{"kind": 1}]},
+    {"collect": [{"kind": "noop", "of": "x"}]},
 ]  # fmt: skip
 
 

@@ -163,8 +163,8 @@ class _Building:
         where = first.source.place(first.at)
         rule = f"is declared already, and differently, at {where}; make them equal or take one out"
         if (declaration.source, declaration.at) == (first.source, first.at):
-            cure = "put ${{ each.key }} into the key, and give each item a name of its own"
-            rule = f"two items of for_each have this key, and differ; {cure}"
+            cure = "put into the key what tells them apart, as ${{ each.key }}"
+            rule = f"two items of for_each, or two modules, have this key, and differ; {cure}"
         message = f"{shown(declaration.id)}: {rule}"
         self.problems.append(declaration.source.problem(declaration.at, message))
 

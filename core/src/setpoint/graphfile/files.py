@@ -69,6 +69,9 @@ class Files:
         self.paths: list[str] = []
         self.unreadable: list[Problem] = []
         self._read: dict[str, File | None] = {}
+        self._done: set[tuple[str, str]] = (
+            set()
+        )  # directory of the file that a person named, and path
 
     def read(self, names: Sequence[Name]) -> None:
         """Read the files that a person has named, and all that they include."""
@@ -86,8 +89,7 @@ class Files:
 
         `allowed` are the directories below which that may lie.
         """
-        own = os.path.dirname(path)
-        inner = (own, os.path.dirname(chain[0]))
+        own, top = os.path.dirname(path), os.path.dirname(chain[0])
         for written, at in file.uses():
             if not isinstance(written, str) or not written or "${{" in written:
                 what = f"a file is included by its name, not {show(written)}"
@@ -99,15 +101,17 @@ class Files:
                 self._wrong(file, at, f"{written} cannot be included, {rule}")
             elif (one := self._included(file, written, found, at)) is not None:
                 file.included[at] = one
-                self._include(one, found, (*chain, found), inner)
+                if (top, found) not in self._done:
+                    self._include(one, found, (*chain, found), (os.path.dirname(found), top))
+                    self._done.add((top, found))
 
     def _included(self, file: File, written: str, path: str, at: int) -> File | None:
         """Return the file at `path` that `file` includes as `written`; None if it cannot be read."""
         if path not in self._read:
             name = os.path.normpath(os.path.join(os.path.dirname(file.source.file), written))
-            if not os.path.exists(path) and absolute(name) not in self._texts:
+            if not os.path.isfile(path) and absolute(name) not in self._texts:
                 self.paths.append(path)
-                self._wrong(file, at, f"there is no file {name}; names are relative to this file")
+                self._wrong(file, at, _no_file(path, written, name))
                 return None
             self._read[path] = self._file(Source(name))
         return self._read[path]
@@ -134,6 +138,12 @@ def hosts_of(value: Any) -> list[str] | None:
     return list(names) if all(isinstance(name, str) for name in names) else None
 
 
+def no_host_in(value: Any) -> Any:
+    """Return what in `value`, for which `hosts_of` has none, is no name: it, or an item of it."""
+    wrong = (name for name in value if not isinstance(name, str)) if isinstance(value, list) else ()
+    return next(iter(wrong), value)
+
+
 def groups_of(roots: Sequence[File], problems: list[Problem]) -> dict[str, Sequence[str]]:
     """Return the groups of hosts that `roots`, and what they include, declare; adds what is wrong to `problems`."""
     groups: dict[str, Sequence[str]] = {}
@@ -143,13 +153,23 @@ def groups_of(roots: Sequence[File], problems: list[Problem]) -> dict[str, Seque
         for name, value, name_at, at in found.entries() if isinstance(found, Map) else ():
             names = hosts_of(value)
             if names is None:
+                groups.setdefault(name, [])
                 what = f"the group {name} must be names of hosts, globs or @GROUPs"
-                problems.append(file.source.problem(at, f"{what}, not {show(value)}"))
+                problems.append(file.source.problem(at, f"{what}, not {show(no_host_in(value))}"))
             elif groups.setdefault(name, names) != names:
                 what = f"the group {name} is declared already, and differently; take one out"
                 problems.append(file.source.problem(name_at, what))
         files += [one for one in file.included.values() if one not in files]
     return groups
+
+
+def _no_file(path: str, written: str, name: str) -> str:
+    """Return that there is no file at `path`, which is included as `written` and called `name`."""
+    if "://" in written:
+        return f"{written} is on another machine; fetch it first, and include the file"
+    if os.path.exists(path):
+        return f"{name} is no file; name a file in it"
+    return f"there is no file {name}; names are relative to this file"
 
 
 def _refusal(path: str, chain: tuple[str, ...], allowed: tuple[str, ...]) -> str:
@@ -160,7 +180,7 @@ def _refusal(path: str, chain: tuple[str, ...], allowed: tuple[str, ...]) -> str
     if len(chain) > reader.MAX_DEPTH:
         return f"includes are nested more than {reader.MAX_DEPTH} deep; make it flatter"
     if not any(os.path.commonpath((path, one)) == one for one in allowed):
-        return f"a file that is included itself reaches only what lies below {allowed[0]}"
+        return "what is included reaches only below its own directory, and that of the first file"
     return ""
 
 
