@@ -321,6 +321,26 @@ async def test_an_error_of_a_function_has_its_place_and_leaves_what_runs(begin, 
     await running.until(lambda: (tmp_path / "out").read_text() == "2")
 
 
+def test_what_is_wrong_in_a_function_has_its_place():
+    @graph
+    def app() -> None:
+        File("/a", content=facts.lod.x1)
+
+    with pytest.raises(
+        GraphError, match=r"test_python_graphs\.py:\d+:28: no .* fact 'lod'; did you mean"
+    ):
+        app.live()
+
+    @graph
+    def other() -> None:
+        File("/a", contents="x")
+
+    with pytest.raises(
+        GraphError, match=r"test_python_graphs\.py:\d+:20: .* unknown param 'contents'"
+    ):
+        other.live()
+
+
 async def test_a_function_without_facts_is_a_graph_too(tmp_path, host):
     @graph
     def app() -> None:

@@ -15,7 +15,7 @@ from setpoint.errors import GraphError
 from setpoint.graph import Graph as Built
 from setpoint.plugins import Plugins
 from setpoint.program import Declared, env, secrets
-from setpoint.program.terms import is_live
+from setpoint.program.marks import is_live
 
 from .conftest import Load, NeedyThing, Own, StillThing
 

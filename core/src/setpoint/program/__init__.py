@@ -7,9 +7,10 @@
             Process("stress", match="^stress", state="paused")
 
 In the order of the work: `terms` builds the text of an expression by Python's operators (`choices` and `fn` what has
-no operator, `names` what it is about) · `blocks` says what holds where the program is · `declared` is a resource,
-`values` its params · `writing` puts all of it into the maps that graph files are read into, with `places` of the
-program · `graphs` and `reruns` evaluate those, `running` runs them. `stubs` tells type checkers what is installed.
+no operator, `names` what it is about), which `marks` keep within other text · `blocks` says what holds where the
+program is · `declared` is a resource, `values` its params · `writing` puts all of it into the maps that graph files
+are read into, with `places` of the program · `graphs` and `reruns` evaluate those, `running` runs them. `stubs` tells
+type checkers what is installed.
 """
 
 from importlib import import_module

@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 from setpoint.program.blocks import block
-from setpoint.program.terms import ATOM, Expression, is_live, written
+from setpoint.program.marks import is_live
+from setpoint.program.terms import ATOM, Expression, written
 
 
 class Declared:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from setpoint.graphfile.live import Live
 from setpoint.program.blocks import Block, within
+from setpoint.program.places import Program
 from setpoint.program.running import Runnable
 from setpoint.program.writing import Writing
 
@@ -34,7 +35,7 @@ class Graph(Runnable):
     ) -> None:
         super().__init__(plugins, automatic)
         self.name = name
-        self.writing = Writing(name, sections)
+        self.writing = Writing(name, sections, Program())
         self._entered: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> Self:

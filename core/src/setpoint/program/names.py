@@ -34,7 +34,9 @@ class Facts:
 
     def _of(self, name: str) -> Any:
         known = reading()
-        return Expression(f"facts.{name}", ATOM) if known is None else known.value(name)
+        if known is None:
+            return Expression(f"facts.{name}", ATOM)
+        return known.value(name, block().writing.source.here())
 
 
 facts: Any = Facts()

@@ -42,16 +42,21 @@ class Span(NamedTuple):
 class Program(Source):
     """The Python program in which one graph is declared; its file is the one where that begins.
 
+    Args:
+        code: of the function that declares it; None is what is running.
+
     size: of the values that were declared, in characters.
+
     """
 
     literal = False  # what looks like an expression and is none, is escaped
     size = 0  # not the size of the text: one line may declare thousands
 
-    def __init__(self) -> None:
+    def __init__(self, code: CodeType | None = None) -> None:
         frame = caller()
-        super().__init__(frame.f_code.co_filename)
-        self._spots = [Spot(frame.f_code, frame.f_lasti)]
+        spot = Spot(frame.f_code, frame.f_lasti) if code is None else Spot(code, 0)
+        super().__init__(spot.code.co_filename)
+        self._spots = [spot]
         self._files: dict[str, Source] = {}
         self._spans: dict[Spot, Span] = {}
 

@@ -16,22 +16,22 @@ class Reading:
     Args:
         values: of the facts that are known, by name.
 
-    names: those that were asked for, in order.
+    places: where each was asked for at first, in order.
 
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
-        self.names: dict[str, None] = {}
+        self.places: dict[str, int] = {}
 
-    def value(self, name: str) -> Any:
-        """Return the value of the fact `name`.
+    def value(self, name: str, at: int) -> Any:
+        """Return the value of the fact `name`, which is asked for at the place `at`.
 
         Raises:
             NotKnownYet: it has none.
 
         """
-        self.names[name] = None
+        self.places.setdefault(name, at)
         if name not in self._values:
             raise NotKnownYet(name)
         return self._values[name]

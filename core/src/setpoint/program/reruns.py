@@ -1,7 +1,7 @@
 """`@graph`: a function that declares a graph with all of Python, and runs again when a fact that it read changes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from setpoint.declarations.facts import wanted
@@ -12,6 +12,7 @@ from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.live import Live
 from setpoint.program.blocks import Block, within
+from setpoint.program.places import Program
 from setpoint.program.reading import NotKnownYet, Reading, read_by
 from setpoint.program.running import Runnable
 from setpoint.program.writing import Writing
@@ -68,7 +69,7 @@ class Rerun:
 
         """
         function, known = self._function, Reading(values)
-        writing = Writing(function.name, {})
+        writing = Writing(function.name, {}, Program(_code(function)))
         try:
             with within(Block(writing)), read_by(known):
                 function.declare()
@@ -98,16 +99,21 @@ class Rerun:
         form = Form(File(writing.source, writing.known()), Known())
         for _, part in form.evaluate(set()):
             declarations.add(part)
-        for name in known.names:
-            declarations.reads[name,] = writing.source, 0
+        for name, at in known.places.items():
+            declarations.reads[name,] = writing.source, at
         found = wanted(declarations, self._function.plugins, declarations.problems)
         declarations.refuse(declarations.problems)
         self.facts = found
 
 
+def _code(function: Function) -> CodeType | None:
+    """Return the code of `function`; None if it has none, as an object that can be called."""
+    return getattr(function.declare, "__code__", None)
+
+
 def _raised(function: Function, error: Exception) -> Problem:
     """Return what went wrong in `function`, at the last line of it that ran."""
-    code = getattr(function.declare, "__code__", None)
+    code = _code(function)
     lines = [
         frame.tb_lineno
         for frame in _frames(error.__traceback__)

@@ -7,20 +7,16 @@ has no value here, so whatever Python would need one for is refused, with what t
 import json
 import keyword
 import math
-import os
-import re
 from collections.abc import Mapping
 from typing import Any, Generic, NoReturn, TypeVar
+
+from setpoint.program.marks import is_live, marked, split
 
 T_co = TypeVar("T_co", covariant=True)
 
 # How strongly parts of an expression hold together, as in Python.
 CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, SIGN, ATOM = range(9)
 
-# Around an expression in text. Nobody can know this who writes no program, so nothing that comes
-# from elsewhere and looks like an expression becomes one.
-_NONCE = os.urandom(4).hex()
-_MARK = re.compile(rf"\$\{{\{{<{_NONCE}> (.*?) <{_NONCE}>\}}\}}", re.DOTALL)
 _QUOTES = ('"', "'", '"""', "'''")
 
 
@@ -149,7 +145,7 @@ class Expression(Generic[T_co]):
 
     def __format__(self, spec: str) -> str:
         text = _formatted(self, spec) if spec else self._text
-        return f"${{{{<{_NONCE}> {text} <{_NONCE}>}}}}"
+        return marked(text)
 
     def __str__(self) -> str:
         return format(self)
@@ -228,16 +224,10 @@ def both(one: Expression[bool] | bool, other: Expression[bool] | bool) -> Expres
 
 def parts(text: str) -> list[str | Expression[Any]]:
     """Return `text` in parts: what is meant as it stands, and expressions that were put into it."""
-    pieces = _MARK.split(text)
     found: list[str | Expression[Any]] = [
-        Expression(p) if number % 2 else p for number, p in enumerate(pieces)
+        Expression(piece) if number % 2 else piece for number, piece in enumerate(split(text))
     ]
     return [part for part in found if not isinstance(part, str) or part] or [""]
-
-
-def is_live(text: str) -> bool:
-    """Whether there is an expression in `text`."""
-    return bool(_MARK.search(text))
 
 
 def _literal(value: Any) -> tuple[str, int]:

@@ -8,7 +8,8 @@ import msgspec
 
 from setpoint.declarations import Map, Seq
 from setpoint.expressions import OPEN
-from setpoint.program.terms import Expression, call, is_live, parts, written
+from setpoint.program.marks import is_live
+from setpoint.program.terms import Expression, call, parts, written
 from setpoint.values import Secret, as_text
 
 

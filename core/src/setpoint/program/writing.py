@@ -31,11 +31,12 @@ class Writing:
     Args:
         name: of the graph; may be empty.
         sections: other keys of a graph file, with their values.
+        source: where it begins.
 
     """
 
-    def __init__(self, name: str, sections: Mapping[str, Any]) -> None:
-        self.source = Program()
+    def __init__(self, name: str, sections: Mapping[str, Any], source: Program) -> None:
+        self.source = source
         self._head, self._facts = Map.new(), Map.new()
         if name:
             self._head.put("graph", name, 0, 0)
