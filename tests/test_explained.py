@@ -433,6 +433,7 @@ KILLED = """\
 """
 
 
+@pytest.mark.timeout(60)
 async def test_after_a_kill_it_tells_what_was_under_way_and_then_what_came_of_it(here):
     os.mkfifo(here.home / "fifo")
     here.write(KILLED)
@@ -493,7 +494,8 @@ def test_the_command_tells_json_and_names_what_may_have_been_meant(here):
 def test_while_an_engine_runs_it_is_told_what_it_did(here):
     here.write("resources:\n  file HOME/motd:\n    content: hello\n")
     running = here.run()
-    (here.home / "motd").write_text("other")
+    (here.home / "other").write_text("other")
+    (here.home / "other").rename(here.home / "motd")  # at once: not empty in between
     running.event("Changed", f"file {here.home}/motd")
     wanted = "changed because something changed it: content other -> hello"
     while wanted not in here.call("explain", "file", f"{here.home}/motd").out:
