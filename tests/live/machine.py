@@ -12,7 +12,7 @@ HALF = "half"
 
 
 class Done(NamedTuple):
-    """Something that was done: check, try, apply, restore, refresh, watch or unwatch.
+    """Something that was done: check, prior, try, apply, restore, refresh, watch or unwatch.
 
     before, after: what the cell held; of a try, what it is to hold after.
     kept: whether what was before is to be put back.
@@ -95,6 +95,7 @@ class Keeper(Resource):
 
     def reversed(self) -> Resource:
         """Return what brings back the cell as it is."""
+        self._note("prior", self._cell, self._cell)
         return type(self)(self.name, value=self._cell, restoring=True)
 
     @hookimpl

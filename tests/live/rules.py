@@ -85,8 +85,10 @@ class Rules:
 
     def _remember(self, done: Done) -> None:
         id_ = done.id
-        if done.verb == "try" and done.kept:
-            self.prior.setdefault(id_, done.before)
+        if done.verb == "prior":
+            self.prior[id_] = done.before
+            self.ours.setdefault(id_, set())
+        elif done.verb == "try" and done.kept:
             self.ours.setdefault(id_, set()).add(done.after)
         elif done.verb == "apply" and done.kept and done.after != HALF:
             self.ours[id_] = {done.after}

@@ -104,9 +104,7 @@ class Site:
         self.entries = {n: one for n, one in self.entries.items() if n != number}
         if entry is not None:
             self.entries[number] = entry
-        before = self.live.graph
         self.live = self._read()
-        self.live.graph = before
         self._decide(self.shapes[-1].decided)
         self._swap(self.live.evaluate(self.values))
 
@@ -173,7 +171,6 @@ class Site:
         """Begin a process: nothing runs before."""
         self.machine.root = str(self._state)
         self.live = self._read()
-        self.live.graph = Graph()
         graph = self.live.evaluate(self.values)
         self._decide(None)
         self._note(graph)

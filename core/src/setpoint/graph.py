@@ -183,8 +183,11 @@ class Graph:
 
     def may_have(self, id_: str) -> bool:
         """Whether `id_` is in it, or is left out, or may be in it once more facts are known."""
-        there = id_ in self.resources or id_ in self.held or id_ in self.left_out
-        return there or id_ in self.undecided
+        return id_ in self.resources or id_ in self.left_out or self.is_unknown(id_)
+
+    def is_unknown(self, id_: str) -> bool:
+        """Whether it is not known if there is `id_`, or how it is declared."""
+        return id_ in self.held or id_ in self.undecided
 
     def is_like(self, other: "Graph") -> bool:
         """Whether it has the same resources, edges and values that travel as `other`, which may be running."""

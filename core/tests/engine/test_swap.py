@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from setpoint import Meta, SetpointError
-from setpoint.engine.events import Changed, Converged, Failed, Fighting, Swapped
+from setpoint.engine.events import Changed, Converged, Failed, Fighting, Refreshed, Swapped
 from setpoint.testing import Kept
 from setpoint.values import Ref
 
@@ -430,6 +430,28 @@ async def test_a_run_that_ends_when_all_is_done_lets_it_leave_first(lab):
     gate.set()
     assert (await task).resources == 0
     assert lab.machine.cells == {"a": 1, "b": 1}
+
+
+async def test_what_is_not_known_to_be_declared_stays_as_it_is_with_its_edges(lab):
+    graph = without(lab, lab.cell("a", value=1), edges="cell old ~> cell a")
+    async with lab.kept(graph) as kept:
+        new = lab.graph(lab.cell("old", value=2))
+        new.held.add("cell a")
+        assert kept.engine.swap(new) == Swapped("", 0, 1, 0)
+        await kept.told(Refreshed, "cell a")
+        lab.machine.disturb("a", 0)
+        await kept.told(Changed, "cell a")
+        kept.engine.swap(lab.graph(lab.cell("old", value=2)))
+        assert set(kept.engine.states()) == {"cell old"}
+    assert lab.machine.cells == {"old": 2, "a": 1}
+
+
+async def test_what_is_left_out_leaves(lab):
+    async with lab.kept(without(lab, lab.cell("a", value=1))) as kept:
+        new = without(lab)
+        new.left_out.add("cell a")
+        kept.engine.swap(new)
+        assert set(kept.engine.states()) == {"cell old"}
 
 
 async def test_the_graph_that_was_given_is_left_as_it_was(lab):

@@ -3,6 +3,9 @@
 Whatever appeared is run once before it leaves, unless its `meta.realize` is false; and a run that is under way is
 finished. Until then it keeps the edges that it had with what is still there, what it notifies is notified, and what it
 requires stays with it. A first try that fails, or something above it that did, is the end of that.
+
+And while it is not known whether something that runs is declared, or how, it stays as it is with its edges, wherever the
+new graph comes from: the facts that the last one knew, a file that was saved, a program.
 """
 
 from collections.abc import Callable, Container
@@ -39,8 +42,9 @@ class Leaving:
         index = self._parts.vertices.index
         gone = {index[id_]: id_ for id_ in before.resources if id_ not in graph.resources}
         unfinished = {v for v in gone if self._is_unfinished(v)}
-        if unfinished:
-            staying = {gone[v] for v in self._with_required(unfinished, gone.keys())}
+        staying = {gone[v] for v in self._with_required(unfinished, gone.keys())}
+        staying |= {id_ for id_ in gone.values() if graph.is_unknown(id_)}
+        if staying:
             self._add(graph, before, staying)
         return unfinished
 

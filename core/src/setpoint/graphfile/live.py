@@ -71,7 +71,9 @@ class Live:
         self._is_built = self._shares = False
         self._last = Graph()
         self.troubles: list[Problem] = []
+        self._before = Graph()
         self.graph = self.evaluate({})
+        self._before, self._is_built = Graph(), False  # nothing runs yet
 
     @property
     def facts(self) -> "Mapping[str, Fact]":
@@ -124,7 +126,7 @@ class Live:
         self.troubles = [trouble for part in self._parts() for trouble in part.troubles]
         for secret in secrets_in(list(values.values())):
             self._last.secrets.learn(secret)
-        self.graph = self._last.copy()
+        self.graph, self._before = self._last.copy(), self._last
         return self.graph
 
     def _cells(self) -> Iterator[Cell]:
@@ -142,7 +144,7 @@ class Live:
 
     def _stay(self, graph: Graph) -> None:
         """Keep in `graph` what was in the last one and of which nothing new is known."""
-        before = self._last
+        before = self._before
         kept = [
             id_ for id_ in before.resources if id_ not in graph.resources and graph.may_have(id_)
         ]
