@@ -203,7 +203,7 @@ def test_what_is_included_reaches_only_what_lies_below(live, tmp_path):
         found = refused(live, "include: [lib/a.yaml]", lib__a="include: [../../outside.yaml]")
     finally:
         (tmp_path.parent / "outside.yaml").unlink()
-    assert "reaches only what lies below" in found
+    assert "reaches only below its own directory" in found
 
 
 def test_what_is_wrong_in_an_included_file_has_its_place_there(live, tmp_path):

@@ -5,7 +5,7 @@ from typing import Any
 
 from setpoint.declarations.instances import Instances
 from setpoint.declarations.links import Names
-from setpoint.declarations.model import Declaration, shown
+from setpoint.declarations.model import MODULE, Declaration, shown
 from setpoint.declarations.types import describe, fits
 from setpoint.declarations.written import value_at
 from setpoint.errors import suggest
@@ -57,6 +57,8 @@ class Sends:
         """Return why `ref` cannot be received, empty if it can as far as is known."""
         if ref.sender == receiver.id:
             return "cannot receive from itself"
+        if ref.sender.startswith(MODULE):
+            return "cannot be received, a module sends nothing; name one of its resources"
         if ref.sender not in self.declared:
             return f"cannot be received, {self.names.missing(ref.sender)}"
         schema = self.instances.schema(self.declared[ref.sender].kind)

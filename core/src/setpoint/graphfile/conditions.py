@@ -31,11 +31,11 @@ def items_of(form: "Form", which: str, body: Map) -> list[Mapping[str, Any]] | N
         form.scope.condition(written, at) if isinstance(written, str) else form.value(written, at)
     )
     form.scope.each_is_live = form.context.cell.is_live
+    if rule := barred(found, written):
+        form.context.wrong(at, f"{which}: for_each {rule}; go through vars or facts")
+        return []
     if found is UNKNOWN:
         return None
-    if barred(found):
-        form.context.wrong(at, f"{which}: for_each {barred(found)}; go through vars or facts")
-        return []
     if isinstance(found, Mapping):
         return [{"key": as_text(name), "value": value} for name, value in found.items()]
     if not isinstance(found, (list, tuple)):
@@ -55,8 +55,8 @@ def is_wanted(form: "Form", which: str, body: Map) -> Any:
     found = form.scope.condition(when, at) if isinstance(when, str) else when
     if found is msgspec.UNSET:
         return UNKNOWN  # it is reported
-    if barred(found):
-        form.context.wrong(at, f"{which}: when {barred(found)}; ask vars or facts")
+    if rule := barred(found, when):
+        form.context.wrong(at, f"{which}: when {rule}; ask vars or facts")
     elif found is not UNKNOWN and not isinstance(found, bool):
         form.context.wrong(at, f"{which}: when must be true or false, not {show(found)}")
     return found if isinstance(found, bool) else UNKNOWN

@@ -98,10 +98,10 @@ class Entries:
     def _evaluated(self, key: str, at: int) -> str | None:
         """Return the id that `key` stands for; one without a name if it stands for none; None: not known."""
         id_ = self._form.scope.text(key, at)
-        if isinstance(id_, str) or id_ is UNKNOWN:
+        rule = barred(id_, key)
+        if not rule and (isinstance(id_, str) or id_ is UNKNOWN):
             return None if id_ is UNKNOWN else id_
         if id_ is not msgspec.UNSET:
-            rule = barred(id_)
             what = f"the key of a resource {rule}, as {show(key)} does; take it from vars or facts"
             self._context.wrong(at, what if rule else wrong_id(as_text(id_)))
         return key

@@ -17,7 +17,7 @@ from setpoint.graphfile.edges import Edges
 from setpoint.graphfile.entries import Entries
 from setpoint.graphfile.files import File, hosts_of
 from setpoint.graphfile.ids import patterns
-from setpoint.graphfile.known import Known
+from setpoint.graphfile.known import Known, wrong_hosts
 
 if TYPE_CHECKING:
     from setpoint.graphfile.includes import Include
@@ -171,9 +171,8 @@ class Form:
             elif key == "graph" and not isinstance(value, str):
                 what = f"graph must be text, not {show(value)}; it is the name of the graph"
                 self.context.wrong(value_place, what)
-            elif key == "hosts" and hosts_of(value) is None:
-                what = f"hosts must be the names of hosts, globs or @GROUPs, not {show(value)}"
-                self.context.wrong(value_place, what)
+            elif key == "hosts" and (rule := wrong_hosts(self.context.known, value)):
+                self.context.wrong(value_place, f"hosts {rule}")
 
     def at(self, section: str) -> int:
         """Return where the value of `section` is written."""

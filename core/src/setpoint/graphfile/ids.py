@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from setpoint.declarations.types import show
-from setpoint.expressions import OPEN, ExpressionError
+from setpoint.expressions import OPEN, UNKNOWN, ExpressionError
 from setpoint.graph import Ids
 from setpoint.values import Received, Secret, as_text
 
@@ -37,8 +37,16 @@ def key_of(item: Any) -> Any:
     return item if barred(item) else as_text(item)
 
 
-def barred(value: Any) -> str:
-    """Return why neither a name nor whether there is something may depend on `value`; empty if it may."""
+def barred(value: Any, written: Any = "") -> str:
+    """Return why neither a name nor whether there is something may depend on `value`; empty if it may.
+
+    `written` is the text that gives the value, if it has one: what is not known may be a secret.
+    """
+    if value is UNKNOWN and isinstance(written, str) and "secrets" in written:
+        from setpoint.expressions import Expression, Template
+
+        paths = (Template if OPEN in written else Expression)(written).paths
+        value = Secret("") if any(path[0] == "secrets" for path in paths) else value
     if isinstance(value, Received):
         return "cannot depend on what is sent"
     return "cannot depend on a secret, which would be seen" if isinstance(value, Secret) else ""

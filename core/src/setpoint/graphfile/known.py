@@ -6,7 +6,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from setpoint.clock import Clock
+from setpoint.declarations.types import show
+from setpoint.errors import suggest
 from setpoint.expressions import UNKNOWN
+from setpoint.graphfile.files import hosts_of, no_host_in
 
 SHARED = "world.shared"  # the name among facts of what hosts share
 Groups = Mapping[str, Sequence[str]]
@@ -67,11 +70,28 @@ class Known(dict[str, Any]):
         """Whether `host`, this one by default, is one of `patterns`: globs, and "@GROUP"."""
         return any(self._fits(host or self.host, pattern, frozenset()) for pattern in patterns)
 
+    def no_group(self, patterns: Iterable[str]) -> str:
+        """Return that there is a group among `patterns` that nobody declares; empty if there is none."""
+        for name in (pattern[1:] for pattern in patterns if pattern.startswith("@")):
+            if name not in self.groups:
+                hint = suggest(name, self.groups) or "declare it under groups:"
+                return f"names a group {name!r} that is not declared; {hint}"
+        return ""
+
     def _fits(self, host: str, pattern: str, seen: frozenset[str]) -> bool:
         if pattern.startswith("@"):
             inner = self.groups.get(pattern[1:], ()) if pattern not in seen else ()
             return any(self._fits(host, one, seen | {pattern}) for one in inner)
         return fnmatchcase(host, pattern) or fnmatchcase(host.partition(".")[0], pattern)
+
+
+def wrong_hosts(known: Known, value: Any) -> str:
+    """Return why `value` is nothing that names hosts; empty if it is."""
+    names = hosts_of(value)
+    if names is None:
+        found = show(no_host_in(value))
+        return f"must be the names of hosts, globs or @GROUPs, not {found}"
+    return known.no_group(names)
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -42,13 +42,18 @@ def cells(form: "Form") -> Iterator[Cell]:
     yield from _includes(form)
     for name, value, _, at in form.section("publish").entries():
         yield Cell(partial(publish, form, name, value, at))
+    wanted = form.root.get("collect")
+    if wanted is not None and not isinstance(wanted, Seq):
+        at, what = form.at("collect"), f"collect must be a list of maps, not {show(wanted)}"
+        yield Cell(partial(form.context.wrong, at, f"{what}; write - {{ kind: KIND }}"))
     for item, at in _list(form, "collect"):
         yield Cell(partial(collect, form, item, at))
 
 
 def _misnamed(form: "Form", section: str, name: str, at: int) -> None:
-    rule = f"the name of a {section.removesuffix('s')} has letters, digits and _ only, not {name!r}"
-    form.context.wrong(at, rule)
+    what = {"inputs": "an input", "publish": "what is published"}
+    named = what.get(section, f"a {section.removesuffix('s')}")
+    form.context.wrong(at, f"the name of {named} has letters, digits and _ only, not {name!r}")
 
 
 def _vars(form: "Form") -> Iterator[Cell]:

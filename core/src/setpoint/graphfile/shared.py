@@ -12,7 +12,7 @@ from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile.files import hosts_of
-from setpoint.graphfile.known import SHARED, Known
+from setpoint.graphfile.known import SHARED, Known, wrong_hosts
 from setpoint.sharing import Exported, World, exported, unshared
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def offers(declarations: Iterable[Declaration]) -> list[Exported]:
 def collect(form: "Form", item: Any, at: int) -> None:
     """Declare the resources that hosts offer, and that `item` asks for."""
     wanted = form.map_of(item, at, "an entry of collect", "kind, name and from")
-    rules = list(_faults(wanted, at))
+    rules = list(_faults(form.context.known, wanted, at))
     for place, rule in rules:
         form.context.wrong(place, f"collect {rule}")
     if rules:
@@ -83,13 +83,13 @@ def _fits(known: Known, wanted: Map, offer: Exported) -> bool:
     return fits and (not offer.hosts or known.is_among(offer.hosts))
 
 
-def _faults(wanted: Map, at: int) -> Iterator[tuple[int, str]]:
+def _faults(known: Known, wanted: Map, at: int) -> Iterator[tuple[int, str]]:
     """Yield what is wrong with an entry, and where."""
     for key, value, key_at, place in wanted.entries():
         if key not in _KEYS:
             yield key_at, f"has no {key!r}; {suggest(key, _KEYS)}".removesuffix("; ")
-        elif key == "from" and hosts_of(value) is None:
-            yield place, f"from must be the names of hosts, globs or @GROUPs, not {show(value)}"
+        elif key == "from" and (rule := wrong_hosts(known, value)):
+            yield place, f"from {rule}"
         elif key != "from" and not isinstance(value, str):
             yield place, f"{key} must be text, not {show(value)}"
     if "kind" not in wanted:
