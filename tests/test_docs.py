@@ -63,14 +63,22 @@ def anchors(page: Path) -> Iterator[str]:
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def load(path: Path, text: str) -> None:
+def load(path: Path, text: str) -> Graph:
     path.write_text(text)
-    graphfile.load([path], Plugins())
+    return graphfile.load([path], Plugins())
 
 
 @pytest.mark.parametrize("block", all_blocks("yaml", ""), ids=str)
 def test_a_graph_can_be_run(block, tmp_path):
     load(tmp_path / "site.yaml", block.text)
+
+
+def test_a_module_in_the_docs_is_included_as_they_say(tmp_path):
+    [module], [including] = all_blocks("yaml", "module"), all_blocks("yaml", "including")
+    (tmp_path / "vhost.yaml").write_text(module.text)
+    (tmp_path / "base.yaml").write_text("resources:\n")
+    found = load(tmp_path / "site.yaml", including.text)
+    assert set(found.graph.modules) == {"base", "busy", "site-blog", "site-shop"}
 
 
 @pytest.mark.parametrize("block", all_blocks("yaml", "wrong"), ids=str)

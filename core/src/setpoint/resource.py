@@ -37,6 +37,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     autogroup: where a kind does the work of several resources in one go, take part in that.
     reverse: put back what was there before, when it is declared no more.
     realize: apply it at least once before it leaves, even if it is declared no more by then.
+    export: names of hosts, as globs or "@GROUP", that may collect it; "*" is all.
+    hidden: have it on this host not at all, only export it.
     """
 
     noop: bool = False
