@@ -275,6 +275,32 @@ def test_several_files_are_watched_and_named(here):
     assert "saved more.yaml:\n+ noop c\n- noop b\n" in shown
 
 
+INCLUDES = "include: [part.yaml]\nresources:\n  noop a: {}\n"
+PART = "resources:\n  file HOME/a: {content: one}\n"
+
+
+def test_a_file_that_is_included_is_watched_as_soon_as_it_is(here):
+    run = here.started()
+    here.write(PART, "part.yaml")
+    here.write(INCLUDES)
+    run.until("graph changed: ")
+    here.write(PART.replace("one", "two"), "part.yaml")
+    run.until("saved part.yaml:")
+    run.until("content one -> two")
+    here.write("resources:\n  noop a: {}\n")
+    run.until("1 to go, 1 unchanged")
+
+
+def test_a_file_that_is_included_before_it_is_there_is_waited_for(here):
+    run = here.started()
+    here.write(INCLUDES)
+    run.until("there is no file ")
+    here.write("resources: [", "part.yaml")
+    run.until("is not YAML")
+    here.write(PART, "part.yaml")
+    run.until("graph changed: ")
+
+
 def test_a_wrong_file_changes_nothing_and_the_next_right_one_is_taken(here):
     run = here.started()
     here.write(TWO.replace("content: new", "contend: new"))
@@ -302,7 +328,8 @@ def test_a_change_by_a_fact_is_told_with_what_came_and_went(here):
     run = here.started()
     (here.home / "fact").write_text("high")
     told = run.until("graph changed: ")
-    assert here.text("noop high comes, file HOME/out changes\n") in told
+    cause = "facts.f.content low -> high"
+    assert here.text(f"\n{cause}: noop high comes, file HOME/out changes\n") in told
 
 
 def test_facts_are_followed_by_the_old_graph_while_a_new_one_is_wrong(here):
@@ -423,9 +450,8 @@ def test_a_newer_save_takes_the_place_of_the_question(asking):
 
 def test_a_question_that_is_interrupted_ends_the_run_as_ever(asking):
     here, run = asking
-    run.type("\x03")
     run.process.send_signal(signal.SIGINT)
-    run.end()
+    assert run.end() == 0
     assert "stopping" in run.said
     assert here.has("a") == "one"
 
@@ -575,6 +601,20 @@ def test_rollback_puts_the_files_back_and_the_engine_takes_them_over(here):
     assert here.file.stat().st_mode == mode
     assert "rollback to 1" in here.call("history")[1]
     assert here.has("a") == "one"
+
+
+def test_rollback_puts_included_files_back(here):
+    here.write(PART, "part.yaml")
+    here.write(INCLUDES)
+    here.call("apply", str(here.file))
+    here.write(PART.replace("one", "two"), "part.yaml")
+    here.call("apply", str(here.file))
+    code, said = here.call("rollback", "1", "--plan")
+    assert code == 0
+    assert here.text("~ file HOME/a\n    content: two -> one\n") in said
+    assert here.call("rollback", "1", "--yes")[0] == 0
+    assert here.has("part.yaml") == here.text(PART)
+    assert here.has("site.yaml") == INCLUDES
 
 
 @pytest.fixture

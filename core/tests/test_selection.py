@@ -63,6 +63,15 @@ def test_globs_and_several_references_are_joined() -> None:
     assert kept(graph_of("abcd"), "[ab]", "d") == "abd"
 
 
+def test_a_module_stands_for_all_in_it() -> None:
+    graph = graph_of("abcd")
+    graph.modules = {"site": ["thing a", "thing c"], "site/blog": ["thing c"]}
+    assert letters(select(graph, ["module site"]).resources) == "ac"
+    assert letters(select(graph, ["module site/*"]).resources) == "c"
+    with pytest.raises(SetpointError, match=r"no module 'sit' is included; did you mean 'site'\?"):
+        refuse_missing(graph, ["module sit"])
+
+
 def test_without_references_it_is_the_whole_graph() -> None:
     graph = graph_of("ab")
     assert select(graph, []) is graph

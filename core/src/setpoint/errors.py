@@ -69,10 +69,14 @@ class Problem(NamedTuple):
 
 
 class GraphError(SetpointError):
-    """A graph that cannot be run; holds every problem that was found, in the order of the text."""
+    """A graph that cannot be run; holds every problem that was found, in the order of the text.
+
+    files: the absolute paths of the files that were read, or should have been; empty if that is not known.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
+        self.files: tuple[str, ...] = ()
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -6,7 +6,6 @@ be lost. All else is left out: it stays declared, so that nothing of it is put b
 """
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 from setpoint.declarations.links import Names
 from setpoint.errors import SetpointError
@@ -18,16 +17,16 @@ def select(graph: Graph, references: Sequence[str], debts: Iterable[tuple[str, s
 
     Args:
         graph: is not changed; the part has the same resources.
-        references: each an id, or a glob over ids. One that stands for nothing is passed over, see `refuse_missing`.
+        references: each an id, a glob over ids, or `module NAME`. One that stands for nothing is passed over, see
+            `refuse_missing`.
         debts: who notified whom in former runs, as ids, without a refresh until now; the graph need not have them.
 
     """
     if not references:
         return graph
-    names = Names(graph.resources, modules=graph.modules)
-    chosen = {id_ for reference in references for id_ in names.find(reference)}
-    waiting = {id_ for id_ in graph.held if _fits(id_, references)}
-    return graph.part(_closed(graph, chosen, debts) | waiting)
+    names = _names(graph)
+    found = {id_ for reference in references for id_ in names.find(reference)}
+    return graph.part(_closed(graph, found & graph.resources.keys(), debts) | found & graph.held)
 
 
 def refuse_missing(graph: Graph, references: Iterable[str]) -> None:
@@ -37,14 +36,17 @@ def refuse_missing(graph: Graph, references: Iterable[str]) -> None:
         SetpointError: one does not, with what may have been meant.
 
     """
-    names = Names([*graph.resources, *graph.held], modules=graph.modules)
+    names = _names(graph)
     for reference in references:
-        if not names.find(reference) and not _may_be(graph, reference):
+        if not names.is_known(reference):
             raise SetpointError(f"--only {reference!r}: {names.missing(reference)}")
 
 
-def _may_be(graph: Graph, reference: str) -> bool:
-    return reference in graph.absent or reference in graph.undecided
+def _names(graph: Graph) -> Names:
+    def may_be(reference: str) -> bool:
+        return reference in graph.absent or reference in graph.undecided
+
+    return Names([*graph.resources, *graph.held], may_be, graph.modules)
 
 
 def _closed(graph: Graph, chosen: set[str], debts: Iterable[tuple[str, str]]) -> set[str]:
@@ -62,7 +64,3 @@ def _closed(graph: Graph, chosen: set[str], debts: Iterable[tuple[str, str]]) ->
         kept.update(new)
         reached += new
     return kept
-
-
-def _fits(id_: str, references: Sequence[str]) -> bool:
-    return any(id_ == reference or fnmatchcase(id_, reference) for reference in references)

@@ -1,7 +1,7 @@
 """What another graph in the place of the one that runs would change: found out, and as a person reads it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -102,10 +102,9 @@ def causes(live: "Live", graph: Graph, found: Comparison) -> dict[str, str]:
     """Return, for each id in `found`, which facts have it different now: "facts.load.x1 1.5 -> 5.2"."""
     from setpoint.plan.reasons import reasons
 
-    because: Callable[[str], Mapping[str, Any]] = getattr(live, "because", lambda _: {})
     said = {}
     for id_ in found.ids:
-        told = reasons(because(id_), graph.secrets)
+        told = reasons(live.because(id_), graph.secrets)
         moved = [one for one in told if one.before is not None]
         said[id_] = ", ".join(f"{r.path} {r.before or '(nothing)'} -> {_now(r.now)}" for r in moved)
     return said

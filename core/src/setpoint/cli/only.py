@@ -12,7 +12,7 @@ ONLY = click.option(
     "--only",
     multiple=True,
     metavar="REF",
-    help="Only KIND NAME, or a glob, with what that requires and notifies; repeatable.",
+    help="Only KIND NAME, a glob, or module NAME, with what that requires and notifies; repeatable.",
 )
 
 

@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from setpoint import graphfile
+from setpoint.errors import GraphError
+
 if TYPE_CHECKING:
     from setpoint.watching import Subscription, Watcher
 
@@ -86,6 +89,19 @@ def stamps(files: Iterable[str]) -> dict[str, Stamp]:
             found[path] = None
         else:
             found[path] = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def stamps_of(texts: Mapping[str, str]) -> dict[str, Stamp]:
+    """Return the stamps of files that were read, path to text; None for one that is another by now."""
+    found = stamps(texts)
+    for path, text in texts.items():
+        try:
+            is_same = graphfile.text_of(path) == text
+        except GraphError:
+            is_same = False
+        if not is_same:
+            found[path] = None
     return found
 
 

@@ -1,7 +1,7 @@
 """The graphs of a session: loaded, shown, asked about, taken over; again when files are saved, and as facts change."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +11,7 @@ from setpoint.cli.edited import causes, foresee
 from setpoint.cli.installed import installed
 from setpoint.cli.keeping import Keeping
 from setpoint.cli.only import debts
-from setpoint.cli.saved import Saved, Stamp, stamps
+from setpoint.cli.saved import Saved, Stamp, stamps, stamps_of
 from setpoint.comparing import compare
 from setpoint.errors import GraphError, PluginError, SetpointError
 from setpoint.graph import Graph
@@ -98,6 +98,7 @@ class Taking:
         self._kept = asyncio.create_task(self._keep_first())
         if self._settings.follow:
             self._following = asyncio.create_task(self._go_on())
+            self._following.add_done_callback(_tell_if_failed)
 
     async def end(self) -> None:
         """Take over nothing any more; return when it is kept with what the run has begun."""
@@ -120,19 +121,25 @@ class Taking:
 
     # -- files
 
-    def _load(self) -> Loaded:
-        """Read the files; blocks."""
+    def _load(self, known: Iterable[str] = ()) -> Loaded:
+        """Read the files, of which those that are `known` may be included ones; blocks."""
         settings = self._settings
-        before = stamps(map(absolute, settings.files))
+        before = stamps([*map(absolute, settings.files), *known])
         live = graphfile.live(
             settings.files, installed(), automatic=settings.automatic, clock=self._host.clock
         )
         for warning in live.graph.warnings:
             self._report.warn(str(warning))
-        return Loaded(live, live.texts, {**stamps(live.texts), **before})
+        new = {path: text for path, text in live.texts.items() if path not in before}
+        return Loaded(live, live.texts, before | stamps_of(new))
 
     def _follow_files(self) -> None:
         self._saved.follow(self._loaded.texts, self._loaded.stamps)
+
+    def _follow_too(self, error: Exception) -> None:
+        """Watch the files too in which `error` is: what is wrong in one that is included will be set right there."""
+        if isinstance(error, GraphError):
+            self._saved.follow_too(error.files)
 
     async def _go_on(self) -> None:
         """Take over each graph that comes of files that are saved."""
@@ -160,13 +167,13 @@ class Taking:
     async def _replace(self, by: str) -> None:
         """Load the files; what runs goes on as it is if something is wrong with them."""
         try:
-            loaded = await asyncio.to_thread(self._load)
+            loaded = await asyncio.to_thread(self._load, self._loaded.texts)
             self._saved.follow({**self._loaded.texts, **loaded.texts}, loaded.stamps)
             if await self._is_wanted(by, loaded):
                 await self._take_over(by, loaded)
         except (SetpointError, PluginError) as error:
             self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
-            self._saved.follow_too(_files_in(error))
+            self._follow_too(error)
             await self._keeping.refused(str(error))
 
     async def _is_wanted(self, by: str, loaded: Loaded) -> bool:
@@ -226,10 +233,10 @@ class Taking:
         while True:
             await self._what_is_new()
             try:
-                self._loaded = await asyncio.to_thread(self._load)
+                self._loaded = await asyncio.to_thread(self._load, self._loaded.texts)
             except (SetpointError, PluginError) as error:
                 self._report.error(str(error))
-                self._saved.follow_too(_files_in(error))
+                self._follow_too(error)
             else:
                 return
 
@@ -258,10 +265,11 @@ class Taking:
         self._graph = graph
 
 
-def _files_in(error: Exception) -> list[str]:
-    """Return the files in which something is wrong, absolute: one of them may be new, and is to be saved again."""
-    problems = error.problems if isinstance(error, GraphError) else ()
-    return [absolute(problem.place.file) for problem in problems if problem.place.file]
+def _tell_if_failed(task: "asyncio.Task[None]") -> None:
+    """Say at once what should never happen; the graph that runs goes on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        told = {"message": "graph files are not followed any more", "exception": error}
+        task.get_loop().call_exception_handler(told)
 
 
 async def _cancelled(task: "asyncio.Task[Any] | None") -> None:

@@ -8,10 +8,12 @@ expressions · `mgmt` makes declarations of the other form · `live` has the kin
 the text as people like to read it. `schema` (by `jsontypes`) tells editors what a graph file may have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from setpoint.declarations import Declarations, Map, Source, uncollected
+from setpoint.errors import GraphError
 from setpoint.graphfile.convert import written
 from setpoint.graphfile.files import (
     MAX_BYTES,
@@ -75,15 +77,16 @@ def live(
     """
     with uncollected():
         files, rest = _read(paths, texts)
-        return Live(
-            files.roots,
-            rest,
-            plugins,
-            files=files.paths,
-            automatic=automatic,
-            clock=clock,
-            host=host,
-        )
+        with _of(files):
+            return Live(
+                files.roots,
+                rest,
+                plugins,
+                files=files.paths,
+                automatic=automatic,
+                clock=clock,
+                host=host,
+            )
 
 
 def read(paths: Sequence[Name]) -> Declarations:
@@ -111,8 +114,19 @@ def _read(paths: Sequence[Name], texts: Mapping[str, str] = NO_TEXTS) -> tuple[F
     files = Files(rest, texts)
     files.read(paths)
     if files.unreadable:  # all that is wrong is said at once, in the others too
-        rest.refuse(_declared(files.roots, rest).problems + files.unreadable)
+        with _of(files):
+            rest.refuse(_declared(files.roots, rest).problems + files.unreadable)
     return files, rest
+
+
+@contextmanager
+def _of(files: Files) -> Iterator[None]:
+    """Let errors, inside a `with`, tell which files were read."""
+    try:
+        yield
+    except GraphError as error:
+        error.files = tuple(files.paths)
+        raise
 
 
 def _declared(roots: Sequence[File], rest: Declarations) -> Declarations:
