@@ -10,6 +10,7 @@ and evaluated with what facts may tell; that changes nothing on the machine. Wha
 """
 
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ with atheris.instrument_imports(include=LOOKED_AT):
     from setpoint.errors import GraphError
     from setpoint.expressions import Template  # noqa: F401 - else it is imported later, and not looked at
     from setpoint.graphfile import references  # noqa: F401
+    from setpoint.values import Secret
 
 sys.path.insert(0, str(TESTS / "graphfile"))
 from conftest import FACTS, KINDS, Disk, Known, Load  # noqa: E402
@@ -38,15 +40,22 @@ WORDS = (
     " world.a module noop exec file password timer user odd load disks -> ~> hold fire drop true false null 1 -1 .5"
     " [ ] { } : , - | > & * ! # ' \" % @ ` ? --- ... <<: ~ 0644 1e3 a b /a \\ \t + == if else for in len( held( json("
 ).split(" ")
+CANARY = "hunter22"
 SENT = ('send["exec a"].stdout', "send['password a'].password", 'send["exec a"].lines[0]')
 TOLD: tuple[dict[str, Any], ...] = (
     {"load": Load.Value(x1=1.5, x5=1, x15=1), "disks": [Disk(device="sda", used=95)]},
-    {"load": Load.Value(x1=5.5, x5=1, x15=1), "disks": [], "hostname": "web1"},
+    {
+        "load": Load.Value(x1=5.5, x5=1, x15=1),
+        "disks": [],
+        "hostname": "web1",
+        "secrets.db": Secret(CANARY),
+    },
     dict.fromkeys(FACTS),
 )
 PLUGINS = Known(path=[])
 PLUGINS.add(*KINDS)
 PATH = Path(tempfile.mkdtemp(prefix="setpoint-fuzz-")) / "g.yaml"
+shutil.copytree(TESTS / "corpus/wrong/modules", PATH.parent / "modules")
 
 
 def read(data: bytes) -> None:
@@ -60,6 +69,7 @@ def read(data: bytes) -> None:
     except GraphError as error:
         refused = error
         assert all(problem.message for problem in refused.problems), refused
+        assert CANARY not in str(refused) or CANARY.encode() in data
     taken = time.thread_time() - begun
     assert taken < LONGEST, f"{taken} s for {data!r}"
 

@@ -2,7 +2,8 @@
 
 An expression is parsed by Python's own parser, and each node of its tree becomes a small function (`building`), so that
 what has none cannot be said. What it reads is known before it is evaluated (`Expression.paths`). A value that has not
-arrived yet is `UNKNOWN`, which makes what depends on it unknown. A secret makes everything secret that it touches.
+arrived yet is `UNKNOWN`, which makes what depends on it unknown. A secret makes everything secret that it touches. What
+resources send is there only later: an expression over it keeps all else that it reads, and waits (`received`).
 
 Most graph files have no expressions, so the language is loaded when the first one is met.
 """
