@@ -16,6 +16,7 @@ import pytest
 from setpoint import graphfile, hookspecs
 from setpoint.declarations.docstrings import described
 from setpoint.errors import GraphError
+from setpoint.graph import Graph
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta, params
 
