@@ -430,6 +430,8 @@ def test_a_line_with_a_secret_is_not_shown(tmp_path, plugins):
     [
         (lambda thing: StillThing("b", text=thing), r"a resource is no value, write \.send\.FIELD"),
         (lambda thing: StillThing("b", text=object()), "cannot be written in a graph; give text"),
+        (lambda thing: StillThing("b", when=facts.a > 1), r"'when' is no argument .* write `with when\("),
+        (lambda thing: StillThing("b", for_each=[1]), r"'for_each' is no argument .* write `with each\("),
         (lambda thing: StillThing(3), "the name of a resource is text, not 3"),
         (lambda thing: StillThing("b", require=3), "a reference is a resource or its KIND NAME, not 3"),
         (lambda thing: StillThing("b", pairs={f"{facts.a}": 1}), "keys of a map are text without expr"),

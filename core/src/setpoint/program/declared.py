@@ -6,6 +6,8 @@ from setpoint.program.blocks import block
 from setpoint.program.marks import is_live
 from setpoint.program.terms import ATOM, Expression, written
 
+_AROUND = {"when": "when", "for_each": "each"}  # what stands around a resource in a program
+
 
 class Declared:
     """A resource that is declared where this is called; each subclass stands for a kind.
@@ -23,6 +25,9 @@ class Declared:
     def __init__(self, name: str | Expression[str], **given: Any) -> None:
         if not isinstance(name, (str, Expression)):
             raise TypeError(f"the name of a resource is text, not {name!r}; put it in quotes")
+        for word in _AROUND.keys() & given.keys():
+            what = f"{word!r} is no argument of a resource"
+            raise TypeError(f"{what}; write `with {_AROUND[word]}(...):` around it")
         self.id = f"{self.kind} {name}"
         block().writing.declare(self.id, given)
 

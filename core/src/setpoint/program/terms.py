@@ -268,7 +268,7 @@ def _binary(left: Any, sign: str, right: Any, level: int) -> Expression[Any]:
 
 
 def _compared(left: Any, sign: str, right: Any) -> Expression[bool]:
-    # In parentheses, both sides, where they are comparisons: in a row they would mean something else.
+    # A comparison on either side gets parentheses: in a row they would mean something else.
     return Expression(f"{operand(left, SUM)} {sign} {operand(right, SUM)}", COMPARISON)
 
 

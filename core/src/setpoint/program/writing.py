@@ -45,9 +45,7 @@ class Writing:
                 raise TypeError(f"a graph of a program has no {key!r}; {_OTHERWISE[key]}")
             key_at, at = self.source.argument(0, key)
             self._head.put(key, declared(value, at), key_at, at)
-        self._resources = [
-            Map.new()
-        ]  # more than one if an id is declared twice, at different times
+        self._resources = [Map.new()]  # more than one if an id is declared for different times
 
     def declare(self, id_: str, given: Mapping[str, Any]) -> None:
         """Declare a resource with the arguments `given`, as its place in the program wants it."""
@@ -78,7 +76,7 @@ class Writing:
         for known, other in self._facts.items():
             if other == body:
                 return known
-        own = f"{kind}_{len(self._facts) + 1}"
+        own = f"{kind.replace(':', '_')}_{len(self._facts) + 1}"
         self._facts.put(own, body, at, at)
         return own
 
