@@ -79,7 +79,7 @@ def test_a_module_in_the_docs_is_included_as_they_say(tmp_path):
     (tmp_path / "vhost.yaml").write_text(module.text)
     (tmp_path / "base.yaml").write_text("resources:\n")
     found = load(tmp_path / "site.yaml", including.text)
-    assert set(found.graph.modules) == {"base", "busy", "site-blog", "site-shop"}
+    assert set(found.modules) == {"base", "busy", "site-blog", "site-shop"}
 
 
 @pytest.mark.parametrize("block", all_blocks("yaml", "wrong"), ids=str)
