@@ -48,7 +48,6 @@ class Knowing:
         host: this machine.
         warn: called with what a person should know: a fact that fails, an expression that does.
         take: called with each graph but the first.
-        evaluated: called after each evaluation, whether it made a difference or not.
 
     live: what is evaluated now; None before the first.
 
@@ -59,9 +58,8 @@ class Knowing:
         host: Host,
         warn: Callable[[str], None],
         take: Callable[[Graph], None],
-        evaluated: Callable[[Evaluable], None] = lambda _: None,
     ) -> None:
-        self._host, self._warn, self._take, self._tell = host, warn, take, evaluated
+        self._host, self._warn, self._take = host, warn, take
         self._facts = Facts(self._changed, self._failed)
         self.live: Evaluable | None = None
         self._spoken = asyncio.Event()
@@ -216,7 +214,6 @@ class Knowing:
             if trouble not in self._told:
                 self._warn(str(trouble))
         self._told = set(self.live.troubles)
-        self._tell(self.live)
         self._share()
         if self.live.wake_at is not None and self._timer is None:
             self._evaluate_in(max(0.0, self.live.wake_at - self._host.clock.monotonic()))

@@ -93,8 +93,6 @@ class Taking:
     def begin(self, engine: "Engine") -> None:
         """Take over what comes from now on; `engine` is about to run."""
         self._engine = engine
-        if not self._settings.options.noop:
-            self._knowing.share()
         self._kept = asyncio.create_task(self._keep_first())
         if self._settings.follow:
             self._following = asyncio.create_task(self._go_on())
@@ -150,6 +148,9 @@ class Taking:
             await self._replace(await self._what_is_new())
 
     async def _keep_first(self) -> None:
+        """Keep the first graph, and share what it shares: once the engine has begun, and all here is ours."""
+        if not self._settings.options.noop:
+            self._knowing.share()
         texts = {} if self._settings.options.noop else self._loaded.texts
         await self._keeping.took("start", self._graph, texts)
 
