@@ -11,7 +11,7 @@ from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.graph import Policy
 from setpoint.graphfile.cells import Context
-from setpoint.values import Received
+from setpoint.graphfile.ids import barred
 
 POLICIES = get_args(Policy)
 
@@ -68,9 +68,8 @@ class Edges:
         for item, place in written.entries():
             if isinstance(item, str) and len(_ARROW.split(item)) > 1:
                 yield from self._chain(item, place)
-            elif isinstance(item, Received):
-                rule = "an edge cannot depend on what is sent"
-                self._context.wrong(place, f"{rule}; take its ends from vars or facts")
+            elif rule := barred(item):
+                self._context.wrong(place, f"an edge {rule}; take its ends from vars or facts")
             else:
                 rule = f"an edge is a text, not {show(item)}"
                 self._context.wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
@@ -106,8 +105,8 @@ def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
 def _wrong_reference(word: str, reference: Any) -> str:
     if isinstance(reference, str):
         return ""
-    if isinstance(reference, Received):
-        return f"{word} cannot depend on what is sent; take KIND NAME from vars or facts"
+    if rule := barred(reference):
+        return f"{word} {rule}; take KIND NAME from vars or facts"
     return f"{word} must be KIND NAME, a list of such, or a glob, not {show(reference)}"
 
 
