@@ -1,6 +1,9 @@
 """Python programs that run graphs, with the kinds and facts that are installed."""
 
 import asyncio
+import logging
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -154,6 +157,21 @@ async def test_two_graphs_run_side_by_side(begin, tmp_path):
     await two.end()
     (tmp_path / "one").write_text("spoilt")
     await one.until(lambda: (tmp_path / "one").read_text() == "one")
+
+
+async def test_a_run_takes_no_signal_sets_no_logging_and_leaves_nothing_global(begin, tmp_path):
+    def seen() -> list[Any]:
+        handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+        root = logging.getLogger()
+        return [handlers, root.level, list(root.handlers), os.environ.copy(), os.getcwd()]
+
+    before = seen()
+    with Graph() as g:
+        File(f"{tmp_path}/a", content=f"{facts.cpu.count}")
+    running = await begin(g)
+    assert seen() == before
+    await running.end()
+    assert seen() == before
 
 
 async def test_another_graph_takes_the_place_of_the_one_that_runs(begin, tmp_path):
