@@ -48,10 +48,12 @@ def compare(old: Graph, new: Graph, redaction: Redaction | None = None) -> Compa
     hiding = redaction or Redaction()
     for graph in (old, new):
         hiding.adopt(graph, {})
-    changes = {}
+    changes, either = {}, old.receives.keys() | new.receives.keys()
     for id_, resource in new.resources.items():
         before = old.resources.get(id_)
-        if before is not None and (found := list(_changes(id_, old, new))):
+        if before is None or (before is resource and id_ not in either):
+            continue  # an evaluation takes over what depends on nothing that has changed
+        if found := list(_changes(id_, old, new)):
             changes[id_] = tuple(_hidden(found, before, resource, hiding))
     return Comparison(
         tuple(id_ for id_ in new.resources if id_ not in old.resources),
@@ -132,10 +134,8 @@ def _shown(value: Any) -> Any:
 def _edges_only_in(one: Graph, other: Graph) -> Iterator[Edge]:
     """Yield the edges of `one` between what is in both, that `other` has not, or not alike."""
     for pair, edge in one.edges.items():
-        if other.resources.keys() >= {*pair} and not _has_alike(other, pair, edge):
+        there = other.edges.get(pair)
+        if there is edge or (there is not None and there.notify == edge.notify):
+            continue
+        if pair[0] in other.resources and pair[1] in other.resources:
             yield edge
-
-
-def _has_alike(graph: Graph, pair: tuple[str, str], edge: Edge) -> bool:
-    there = graph.edges.get(pair)
-    return there is not None and there.notify == edge.notify
