@@ -17,6 +17,7 @@ _MODULES = {
     "processes": "processes",
     "sleepers": "processes",
     "swap": "engine",
+    "live": "live",
     "graphfile": "graphfile",
     "edges": "graphfile",
     "startup": "startup",

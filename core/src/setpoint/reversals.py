@@ -154,6 +154,10 @@ class Reversals:
     def _read(self, path: str) -> Record:
         return msgspec.json.decode(self._host.files.read(path), type=Record)
 
+    def are_due(self, graph: Graph) -> bool:
+        """Whether there is something to put back that `graph` does not declare; it may get warnings."""
+        return next(self._due(graph), None) is not None
+
     def extend(
         self, graph: Graph, live: Mapping[str, Resource], edges: Iterable[tuple[str, str]] = ()
     ) -> None:

@@ -4,8 +4,8 @@ Whatever appeared is run once before it leaves, unless its `meta.realize` is fal
 finished. Until then it keeps the edges that it had with what is still there, what it notifies is notified, and what it
 requires stays with it. A first try that fails, or something above it that did, is the end of that.
 
-And while it is not known whether something that runs is declared, or how, it stays as it is with its edges, wherever the
-new graph comes from: the facts that the last one knew, a file that was saved, a program.
+And while it is not known whether something that runs is declared, or how, it stays as it is with its edges, wherever
+the new graph comes from: the facts of now, a file that was saved, a program.
 """
 
 from collections.abc import Callable, Container
@@ -32,21 +32,24 @@ class Leaving:
         self._is_due = False
         self._next = 0.0  # no parting before that
 
-    def stay(self, graph: Graph, before: Graph) -> set[int]:
-        """Add to `graph`, which is to run next, what of the running one `before` must not leave yet.
+    def stay(self, graph: Graph, before: Graph) -> tuple[Graph, set[int]]:
+        """Return `graph`, which is to run next, with what of the running one `before` must not leave yet.
 
         Returns:
-            The vertices that are not finished with.
+            Another graph if there is something, and the vertices that are not finished with.
 
         """
+        if before.resources.keys() <= graph.resources.keys():
+            return graph, set()
         index = self._parts.vertices.index
         gone = {index[id_]: id_ for id_ in before.resources if id_ not in graph.resources}
         unfinished = {v for v in gone if self._is_unfinished(v)}
         staying = {gone[v] for v in self._with_required(unfinished, gone.keys())}
         staying |= {id_ for id_ in gone.values() if graph.is_unknown(id_)}
         if staying:
+            graph = graph.copy()
             self._add(graph, before, staying)
-        return unfinished
+        return graph, unfinished
 
     def look(self) -> None:
         """Let those leave soon that are finished with, if there are any."""

@@ -127,9 +127,8 @@ class Run:
 
     def _replace(self, wanted: Graph) -> Difference:
         """Run what is `wanted` from now on, what must not leave yet, and what puts back all else."""
-        graph = wanted.copy()
-        leaving = self._leaving.stay(graph, self._swapping.graph)
-        self._extend(graph)
+        graph, leaving = self._leaving.stay(wanted, self._swapping.graph)
+        graph = self._extended(graph)
         found = self._swapping.swap(graph)
         self._parts.scheduler.leaving, self._wanted = leaving, wanted
         self._parts.reversals.scope = wanted.scope
@@ -137,13 +136,15 @@ class Run:
             self._parts.reversals.drop_unwanted(wanted)
         return found
 
-    def _extend(self, graph: Graph) -> None:
-        """Add to `graph` what puts back what it declares no more, and tell what cannot be put back."""
-        told = len(graph.warnings)
-        before = self._swapping.graph.edges
-        self._parts.reversals.extend(graph, self._swapping.resources, before)
+    def _extended(self, graph: Graph) -> Graph:
+        """Return `graph` with what puts back what it declares no more, and tell what cannot be put back."""
+        reversals, told = self._parts.reversals, len(graph.warnings)
+        if reversals.are_due(graph):
+            graph = graph.copy()
+            reversals.extend(graph, self._swapping.resources, self._swapping.graph.edges)
         for warning in graph.warnings[told:]:
             self._parts.emit(Warned("", str(warning)))
+        return graph
 
     def stop(self) -> None:
         """Finish what runs, then end."""

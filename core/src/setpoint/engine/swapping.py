@@ -19,6 +19,7 @@ from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
 from setpoint.engine.redaction import secret_params
 from setpoint.engine.states import GONE, RERUN, RUN
+from setpoint.engine.vertices import Vertices
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
 from setpoint.resource import Resource
@@ -34,6 +35,22 @@ class Difference(msgspec.Struct, frozen=True):
     changed: list[str]
     removed: list[str]
     shape: bool
+
+
+class Resources(Mapping[str, Resource]):
+    """The resources of `vertices` by id, without a copy."""
+
+    def __init__(self, vertices: Vertices) -> None:
+        self._vertices = vertices
+
+    def __getitem__(self, id_: str) -> Resource:
+        return self._vertices.resource[self._vertices.index[id_]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._vertices.index)
+
+    def __len__(self) -> int:
+        return len(self._vertices.index)
 
 
 class Swapping:
@@ -54,8 +71,7 @@ class Swapping:
     @property
     def resources(self) -> Mapping[str, Resource]:
         """The resources of the graph that runs, as they were declared and have received."""
-        vertices = self._parts.vertices
-        return {key: vertices.resource[v] for key, v in vertices.index.items()}
+        return Resources(self._parts.vertices)
 
     def may_have(self, id_: str) -> bool:
         """Whether the graph that runs has `id_`, leaves it out, or may have it once more facts are known."""
