@@ -104,6 +104,22 @@ async def test_a_param_follows_a_fact(place):
     assert not any(isinstance(event, Changed) for event in place.events._queue)  # type: ignore[attr-defined]
 
 
+async def test_a_graph_is_tried_without_a_touch_to_the_facts_of_the_one_that_runs(place):
+    place.say("a", "one")
+    place.say("b", "other")
+    text = FACTS + 'resources: {file HERE/out: {content: "<${{ facts.a.content }}>"}}'
+    await place.begin(text)
+    other = place.live(text.replace("HERE/a", "HERE/b").replace("HERE/out", "HERE/new"))
+    tried = await place.knowing.tried(other, PATIENCE)
+    (new,) = tried.resources.values()
+    assert new.content == "<other>"
+    assert place.swaps == []
+    place.say("b", "another")
+    place.say("a", "two")
+    await place.told(Changed)
+    assert (place.root / "out").read_text() == "<two>"
+
+
 async def test_a_resource_appears_and_disappears_and_is_put_back(place):
     place.say("a", "no")
     await place.begin(
