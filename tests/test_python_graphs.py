@@ -136,6 +136,7 @@ async def test_a_plan_changes_nothing_and_says_what_an_apply_does(tmp_path, host
         File(f"{tmp_path}/a", content=f"{facts.cpu.count} processors")
     found = await g.plan(host=host)
     assert [(step.id, step.action) for step in found.steps] == [(f"file {tmp_path}/a", "add")]
+    assert [reason.path for reason in found.steps[0].because] == ["facts.cpu.count"]
     assert not (tmp_path / "a").exists()
     assert (await g.apply(host=host, noop=True)).repairs == 0
     assert not (tmp_path / "a").exists()
@@ -337,6 +338,15 @@ async def test_an_error_of_a_function_has_its_place_and_leaves_what_runs(begin, 
     assert (tmp_path / "out").read_text() == "10"
     note.write_text("5")
     await running.until(lambda: (tmp_path / "out").read_text() == "2")
+
+
+async def test_the_plan_of_a_function_names_the_facts_that_it_read(tmp_path, note, host):
+    @graph
+    def app() -> None:
+        File(f"{tmp_path}/out", content=facts("file", str(note)).content)
+
+    [step] = (await app.plan(host=host)).steps
+    assert [reason.path for reason in step.because] == ["facts.file_1"]
 
 
 def test_what_is_wrong_in_a_function_has_its_place():

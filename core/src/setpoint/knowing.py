@@ -37,6 +37,9 @@ class Evaluable(Protocol):
     def shares(self) -> "Shared | None":
         """What this host tells others, as of the last evaluation; None if it never did."""
 
+    def because(self, id_: str) -> Mapping[str, tuple[Any, Any]]:
+        """Return what the declaration of `id_` depends on: path to the value before and now."""
+
     def evaluate(self, values: Mapping[str, Any]) -> Graph:
         """Return the graph with `values`, those of the facts that are known."""
 

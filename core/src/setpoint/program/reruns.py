@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from setpoint.declarations.facts import wanted
 from setpoint.errors import GraphError, Place, Problem, SetpointError
+from setpoint.expressions import UNKNOWN
 from setpoint.graph import Graph as Built
 from setpoint.graphfile.files import File
 from setpoint.graphfile.form import Form
@@ -49,7 +50,7 @@ class Rerun:
 
     While a fact that it reads is not known, nothing is known of its graph: what runs stays as it is.
 
-    facts, graph, troubles, wake_at, shares: as those of `graphfile.Live`.
+    facts, graph, troubles, wake_at, shares, because: as those of `graphfile.Live`.
     """
 
     def __init__(self, function: Function, clock: "Clock | None") -> None:
@@ -59,7 +60,16 @@ class Rerun:
         self.troubles: list[Problem] = []
         self.wake_at: float | None = None
         self.shares: Shared | None = None
+        self._values: tuple[Mapping[str, Any], Mapping[str, Any]] = {}, {}  # before, and now
         self.evaluate({})
+
+    def because(self, id_: str) -> dict[str, tuple[Any, Any]]:
+        """Return the facts that the function has read, with their values before and now: all depends on them."""
+        before, now = self._values
+        return {
+            f"facts.{name}": (before.get(name, UNKNOWN), now.get(name, UNKNOWN))
+            for name in self.facts
+        }
 
     def evaluate(self, values: Mapping[str, Any]) -> Built:
         """Run the function with `values`, those of the facts that are known; return its graph.
@@ -68,6 +78,7 @@ class Rerun:
             GraphError: the function raised an error, or what it declares is wrong.
 
         """
+        self._values = self._values[1], values
         function, known = self._function, Reading(values)
         writing = Writing(function.name, {}, Program(_code(function)))
         try:

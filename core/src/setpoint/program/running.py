@@ -124,7 +124,10 @@ class Runnable(ABC):
         try:
             live = await asyncio.to_thread(self.live, own.clock)
             graph = await knowing.graph(live, AT_ALL)
-            return await plan(graph, plugins=self.plugins, host=own, redaction=self._redaction)
+            redaction = self._redaction
+            return await plan(
+                graph, plugins=self.plugins, host=own, redaction=redaction, because=live.because
+            )
         finally:
             await knowing.close()
             if host is None:
