@@ -110,9 +110,9 @@ class _Writer:
     def plan(self, ranks: Mapping[str, int]) -> Plan:
         """Return it as a plan."""
         checking, following = self._checking, self._following
-        blocked = {one.id for one in following.blocked}
+        blocked, differing = {one.id for one in following.blocked}, checking.differing
         ids = [id_ for id_ in ranks if id_ not in blocked]
-        steps = [self._step(id_) for id_ in ids if id_ in checking.differing]
+        steps = [self._step(id_) for id_ in ids if id_ in differing]
         troubles = [self._trouble(id_) for id_ in ids if id_ in checking.errors]
         unchanged = len(ids) - len(steps) - len(troubles) - len(following.doubts)
         return Plan(

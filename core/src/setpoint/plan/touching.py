@@ -28,6 +28,7 @@ class Touching:
         self._before, self._ranks = before, ranks
         self._by_thing: dict[Thing, list[str]] = {}
         self._within: dict[str, list[str]] = {}  # directory to those that touch something in it
+        self._directories: dict[str, str] = {}  # to where links on the way lead
         self._all: set[str] = set()  # those that touch anything
         self._moving: set[str] = set()
         self._nearest: dict[str, str] = {}  # id to the nearest before it that moves
@@ -60,7 +61,7 @@ class Touching:
 
     def _touch(self, thing: Thing, id_: str) -> None:
         what = "below" if thing.what == "below" else "path"
-        for path in {thing.name, _real(thing.name)}:
+        for path in dict.fromkeys((thing.name, self._real(thing.name))):
             self._by_thing.setdefault(Thing(what, path), []).append(id_)
             for above in _above(path):
                 self._within.setdefault(above, []).append(id_)
@@ -81,12 +82,22 @@ class Touching:
         if thing.what not in PATHS:
             yield from self._by_thing.get(thing, ())
             return
-        for path in dict.fromkeys((thing.name, _real(thing.name), os.path.realpath(thing.name))):
+        paths = [thing.name, real := self._real(thing.name)]
+        if os.path.islink(real):
+            paths.append(os.path.realpath(real))
+        for path in dict.fromkeys(paths):
             yield from self._by_thing.get(Thing("path", path), ())
             for above in (path, *_above(path)):
                 yield from self._by_thing.get(Thing("below", above), ())
             if thing.what == "below":
                 yield from self._within.get(path, ())
+
+    def _real(self, path: str) -> str:
+        """Return `path` without links on the way to it."""
+        directory, _, name = path.rpartition("/")
+        if directory not in self._directories:
+            self._directories[directory] = os.path.realpath(directory or "/").rstrip("/")
+        return f"{self._directories[directory]}/{name}"
 
     def _comes_before(self, first: str, then: str) -> bool:
         """Whether edges lead from `first` to `then`."""
@@ -99,12 +110,6 @@ class Touching:
                     seen.add(edge.first)
                     stack.append(edge.first)
         return False
-
-
-def _real(path: str) -> str:
-    """Return `path` without links on the way to it."""
-    directory, slash, name = path.rpartition("/")
-    return f"{os.path.realpath(directory)}/{name}" if slash and directory else path
 
 
 def _above(path: str) -> Iterable[str]:
