@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from setpoint import Meta, SetpointError
-from setpoint.engine.events import Changed, Converged, Failed, Fighting, Refreshed, Swapped
+from setpoint.engine.events import Blocked, Changed, Converged, Failed, Fighting, Refreshed, Swapped
 from setpoint.testing import Kept
 from setpoint.values import Ref
 
@@ -115,6 +115,19 @@ async def test_what_was_blocked_by_something_that_left_runs(lab):
         await kept.told(Converged)
     assert kept.result.ok
     assert lab.machine.cells == {"b": 1}
+
+
+async def test_what_leaves_is_not_said_to_be_blocked_by_what_leaves_too(lab):
+    lab.machine.broken.update(a=OSError("x"), b=OSError("x"))
+    three = [lab.cell(name, value=1) for name in "abc"]
+    graph = lab.graph(lab.cell("old", value=1), *three, edges="cell a -> cell c; cell b -> cell c")
+    async with lab.kept(graph) as kept:
+        lab.events.clear()
+        kept.engine.swap(without(lab, lab.cell("b", value=1)))
+        await kept.told(Swapped)
+        kept.engine.mark("cell old")
+        await kept.told(Converged)
+    assert not [event for event in lab.events if isinstance(event, Blocked)]
 
 
 async def test_a_failed_resource_is_tried_again_when_its_declaration_changes(lab):
