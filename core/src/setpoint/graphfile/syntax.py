@@ -14,6 +14,7 @@ _UNREADABLE = (  # compiled when it is needed: that takes 9 ms
 )
 _QUOTES = "check the indentation, a ':' that is missing above, or put text with ': ' in quotes"
 _ESCAPE = "in double quotes a backslash begins an escape; use single quotes"
+_QUOTED = "put what has quotes in it between quotes of the other kind"
 _CURES = {
     "mapping values are not allowed": _QUOTES,
     "could not find expected ':'": "a key needs ': ' behind it on the same line",
@@ -44,8 +45,9 @@ def syntax_problem(source: Source, error: Exception) -> Problem:
     if "cannot start any token" in what:
         return source.problem(at, _no_token(source.text[at : at + 1]))
     cure = next((cure for begin, cure in _CURES.items() if what.startswith(begin)), "")
-    if source.text.rfind(OPEN, 0, at) > source.text.rfind("}}", 0, at):
-        cure = "put what has quotes in it between quotes of the other kind"
+    if source.text.rfind(OPEN, 0, at + len(OPEN)) > source.text.rfind("}}", 0, at):
+        inside = "',' or" in what  # of { } or [ ]
+        cure = "put ${{ }} in quotes there" if inside else _QUOTED
     message = f"is not YAML, {what}; {cure}" if cure else f"is not YAML, {what}"
     return source.problem(at, message)
 
