@@ -88,6 +88,9 @@ class Drawn:
         areas += [self._listeners()]
         if self.more:
             areas.append(self.more.area(self))
+            gone = {r.name for r in areas[-1] if getattr(r, "state", "") == "absent"}
+            if self.calm:  # what is absent owns nothing
+                areas[:3] = [[f for f in area if f.owner not in gone] for area in areas[:3]]  # type: ignore[attr-defined]
         graph = Graph("drawn")
         for area in areas:
             graph.add(*area)
