@@ -402,6 +402,20 @@ async def test_who_reads_what_another_touches_may_be_found_otherwise(
     assert [doubt.id for doubt in found.doubts] == (["then b"] if meets else [])
 
 
+async def test_a_kind_that_fails_to_say_what_it_reads_may_read_anything(
+    tmp_path: Path, machine: dict[str, Any]
+) -> None:
+    class Dumb(Cell):
+        kind = "dumb"
+
+        def reads(self) -> tuple[Thing, ...]:
+            raise RuntimeError("no")
+
+    machine["b"] = ""
+    made = graph(Cell(name="a", value="new"), Dumb(name="b"), edges=(Edge("cell a", "dumb b"),))
+    assert [doubt.id for doubt in (await planned(made, tmp_path)).doubts] == ["dumb b"]
+
+
 async def test_links_that_are_there_are_seen_through(
     tmp_path: Path, machine: dict[str, Any]
 ) -> None:

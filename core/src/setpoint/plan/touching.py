@@ -6,7 +6,7 @@ links resolved that are there now.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from setpoint.graph import Edge
 from setpoint.relations import ANYTHING, Thing
@@ -51,7 +51,7 @@ class Touching:
         """Note that `resource` changes something, or may."""
         id_ = resource.id
         self._moving.add(id_)
-        for thing in resource.touches():
+        for thing in _told(resource.touches):
             if thing == ANYTHING:
                 self._all.add(id_)
             elif thing.what in PATHS:
@@ -68,7 +68,7 @@ class Touching:
 
     def whom(self, resource: Resource) -> str:
         """Return what comes before `resource` and touches what it reads; empty if nothing does."""
-        read = tuple(resource.reads())
+        read = _told(resource.reads)
         if not read or resource.id not in self._nearest:
             return ""
         if ANYTHING in read:
@@ -110,6 +110,14 @@ class Touching:
                     seen.add(edge.first)
                     stack.append(edge.first)
         return False
+
+
+def _told(verb: Callable[[], Iterable[Thing]]) -> tuple[Thing, ...]:
+    """Return what `verb` of a resource says; anything, if its plugin fails."""
+    try:
+        return tuple(verb())
+    except Exception:  # whatever a plugin raises; it is told when automatic edges are asked for
+        return (ANYTHING,)
 
 
 def _above(path: str) -> Iterable[str]:
