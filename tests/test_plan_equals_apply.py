@@ -58,7 +58,12 @@ class Drawn:
     # -- the machine
 
     def disturb(self) -> None:
-        """Make files, directories and links."""
+        """Make files, directories and links, and what files are copied from."""
+        for area in range(5):
+            (self.root / f"area{area}").mkdir(parents=True)
+        (self.root / "source/deep").mkdir(parents=True)
+        (self.root / "source/f").write_text("of the source\n")
+        (self.root / "source/deep/b").write_text("deep\n")
         for _ in range(self.random.randrange(12)):
             path = Path(self._path(self.random.randrange(3)))
             if path.parent.is_dir() and not os.path.lexists(path):
@@ -339,11 +344,6 @@ async def hold(root: Path, seed: int, more: "Accounts | Units | None" = None) ->
     """Draw an example, plan and run it twice; return how many statements were open, and how many there were."""
     random = Random(seed)
     drawn = Drawn(root, random, more)
-    for area in range(5):
-        (root / f"area{area}").mkdir(parents=True)
-    (root / "source/deep").mkdir(parents=True)
-    (root / "source/f").write_text("of the source\n")
-    (root / "source/deep/b").write_text("deep\n")
     drawn.disturb()
     if more:
         more.draw(random)
