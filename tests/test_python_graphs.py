@@ -16,6 +16,7 @@ from setpoint.engine import Options
 from setpoint.engine.events import Changed, Converged, Event, Refreshed, Swapped, Warned
 from setpoint.errors import GraphError
 from setpoint.host import Host
+from setpoint.journal import read_trace
 from setpoint.kinds import Exec, File, Noop, Password
 from setpoint.program import Runnable, graph
 
@@ -195,6 +196,26 @@ async def test_another_graph_takes_the_place_of_the_one_that_runs(begin, tmp_pat
         await g.swap(wrong)
     (tmp_path / "a").write_text("spoilt")
     await running.until(lambda: (tmp_path / "a").read_text() == "other")
+
+
+async def test_the_trace_tells_why_a_declaration_is_different(begin, note, tmp_path):
+    out = tmp_path / "out"
+    with Graph("app") as g:
+        File(str(out), content=facts("file", str(note)).content)
+    running = await begin(g)
+    note.write_text("7")
+    await running.until(lambda: out.read_text() == "7")
+    with Graph("app") as other:
+        File(str(out), content="other")
+    await g.swap(other)
+    await running.until(lambda: out.read_text() == "other")
+    await running.end()
+    changed = [entry for entry in read_trace(tmp_path / "state0") if entry.what == "changed"]
+    assert [(entry.why, entry.reason) for entry in changed] == [
+        ("first", ""),
+        ("declared", "facts.file_1.content 1 -> 7"),
+        ("declared", "the program gave another graph"),
+    ]
 
 
 async def test_one_graph_runs_once_at_a_time(begin, tmp_path, host):

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from setpoint.errors import suggest
-from setpoint.plugins import Plugins, cache_file
+from setpoint.plugins import Plugins
 
 if TYPE_CHECKING:
     from setpoint.program.declared import Declared
@@ -35,5 +35,4 @@ def _classes() -> "dict[str, type[Declared]]":
     """Return the class of each kind that is installed, by its name."""
     from setpoint.program.declared import class_name, class_of
 
-    kinds = Plugins(cache=cache_file()).kinds()
-    return {class_name(kind): class_of(kind) for kind in kinds}
+    return {class_name(kind): class_of(kind) for kind in Plugins().kinds()}

@@ -16,7 +16,6 @@ from setpoint.resource import params
 from setpoint.values import Change
 
 if TYPE_CHECKING:
-    from setpoint.graphfile.live import Live
     from setpoint.host import Host
     from setpoint.plan import Plan
 
@@ -96,22 +95,6 @@ def _declared(id_: str, graph: Graph, redaction: Redaction) -> Iterator[Change]:
         if (value := getattr(resource, name)) is not msgspec.UNSET and value != defaults[name]
     ]
     yield from redaction.changes(resource, said)
-
-
-def causes(live: "Live", graph: Graph, found: Comparison) -> dict[str, str]:
-    """Return, for each id in `found`, which facts have it different now: "facts.load.x1 1.5 -> 5.2"."""
-    from setpoint.plan.reasons import reasons
-
-    said = {}
-    for id_ in found.ids:
-        told = reasons(live.because(id_), graph.secrets)
-        moved = [one for one in told if one.before is not None]
-        said[id_] = ", ".join(f"{r.path} {r.before or '(nothing)'} -> {_now(r.now)}" for r in moved)
-    return said
-
-
-def _now(value: str | None) -> str:
-    return "(not known)" if value is None else value or "(nothing)"
 
 
 def sentences(found: Comparison, because: Mapping[str, str]) -> Iterator[str]:

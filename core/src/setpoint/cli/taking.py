@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint import graphfile
 from setpoint.cli import question
-from setpoint.cli.edited import causes, foresee
+from setpoint.cli.edited import foresee
 from setpoint.cli.installed import installed
 from setpoint.cli.keeping import Keeping
 from setpoint.cli.only import debts
@@ -251,8 +251,10 @@ class Taking:
         if self._engine is None:  # it begins with this one
             self._graph = graph
             return
+        from setpoint.plan.reasons import causes
+
         found = compare(self._graph, graph)
-        because = causes(self._loaded.live, graph, found)
+        because = causes(found.ids, self._loaded.live.because, graph.secrets)
         self._report.followed(found, because)
         self._swap(graph, because)
 

@@ -1,6 +1,6 @@
 """Why something is declared as it is: the values of facts, as text without secrets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from setpoint.expressions import UNKNOWN
@@ -17,6 +17,28 @@ def reasons(found: Mapping[str, tuple[Any, Any]], secrets: Secrets) -> tuple[Rea
         Reason(path, _told(now, secrets), None if before == now else _told(before, secrets))
         for path, (before, now) in found.items()
     )
+
+
+def causes(
+    ids: Iterable[str], because: Callable[[str], Mapping[str, tuple[Any, Any]]], secrets: Secrets
+) -> dict[str, str]:
+    """Return, for each of `ids`, which facts have it different now: "facts.load.x1 1.5 -> 5.2".
+
+    Args:
+        ids: of what is different.
+        because: returns for an id what its declaration follows from: path to the value before and now.
+        secrets: what is hidden.
+
+    """
+    said = {}
+    for id_ in ids:
+        moved = [one for one in reasons(because(id_), secrets) if one.before is not None]
+        said[id_] = ", ".join(f"{r.path} {r.before or '(nothing)'} -> {_now(r.now)}" for r in moved)
+    return said
+
+
+def _now(value: str | None) -> str:
+    return "(not known)" if value is None else value or "(nothing)"
 
 
 def _told(value: Any, secrets: Secrets) -> str | None:

@@ -2,17 +2,19 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from setpoint.comparing import compare
 from setpoint.engine import Engine, Options, Result
 from setpoint.engine.events import Event, Warned
 from setpoint.engine.redaction import Redaction
-from setpoint.graph import Graph
+from setpoint.graph import Graph as Built
 from setpoint.host import Host
 from setpoint.knowing import AT_ALL, AT_FIRST, Evaluable, Knowing
 from setpoint.plan import Plan, plan
-from setpoint.plugins import Plugins, cache_file
+from setpoint.plan.reasons import causes
+from setpoint.plugins import Plugins
 
 if TYPE_CHECKING:
     from setpoint.clock import Clock
@@ -33,12 +35,13 @@ class Runnable(ABC):
     """
 
     def __init__(self, plugins: Plugins | None, automatic: bool) -> None:
-        self.plugins, self.automatic = plugins or Plugins(cache=cache_file()), automatic
+        self.plugins, self.automatic = plugins or Plugins(), automatic
         self._listeners: list[Listener] = []
         self._ended: list[asyncio.Queue[Event | None]] = []
         self._engine: Engine | None = None
         self._knowing: Knowing | None = None
         self._host: Host | None = None
+        self._graph = Built()
         self._is_stopping = False
         self._redaction = Redaction()  # of what is told before there is an engine, and after
 
@@ -92,9 +95,9 @@ class Runnable(ABC):
         self._host = host or Host()
         self._knowing, self._is_stopping = Knowing(self._host, self._warn, self._take), False
         try:
-            graph = await self._evaluated(self, AT_FIRST if options.watch else AT_ALL)
+            self._graph = await self._evaluated(self, AT_FIRST if options.watch else AT_ALL)
             self._engine = Engine(
-                graph, plugins=self.plugins, host=self._host, options=options, durable=durable
+                self._graph, plugins=self.plugins, host=self._host, options=options, durable=durable
             )
             self._engine.listen(self._tell)
             if not options.noop:
@@ -143,7 +146,9 @@ class Runnable(ABC):
         """
         if self._knowing is None or self._engine is None:
             raise RuntimeError("it does not run; start it with `run` first")
-        self._take(await self._evaluated(other, AT_FIRST))
+        graph = await self._evaluated(other, AT_FIRST)
+        ids = compare(self._graph, graph).ids
+        self._swap(graph, dict.fromkeys(ids, "the program gave another graph"))
 
     def stop(self) -> None:
         """Finish what runs, start nothing, then let `run` return."""
@@ -157,7 +162,7 @@ class Runnable(ABC):
         if self._engine is not None:
             self._engine.cancel()
 
-    async def _evaluated(self, declared: "Runnable", patience: float) -> Graph:
+    async def _evaluated(self, declared: "Runnable", patience: float) -> Built:
         """Return the graph that is `declared`, which is followed from now on."""
         assert self._knowing is not None
         assert self._host is not None
@@ -175,9 +180,17 @@ class Runnable(ABC):
         for queue in self._ended:
             queue.put_nowait(None)
 
-    def _take(self, graph: Graph) -> None:
+    def _take(self, graph: Built) -> None:
+        """Run `graph`, which is another one because of facts."""
+        if self._knowing is not None and self._knowing.live is not None:
+            because = self._knowing.live.because
+            ids = compare(self._graph, graph).ids
+            self._swap(graph, causes(ids, because, graph.secrets))
+
+    def _swap(self, graph: Built, because: Mapping[str, str]) -> None:
         if self._engine is not None:
-            self._engine.swap(graph)
+            self._engine.swap(graph, because=because)
+            self._graph = graph
 
     def _tell(self, event: Event) -> None:
         """Tell `event` to all who listen; one that raises is taken off, and the rest goes on."""
