@@ -134,11 +134,11 @@ def decide(entries: Entries, values: Values, before: dict[str, There]) -> Decide
     there: dict[str, There] = {}
     waiting: set[str] = set()
     declared: dict[str, Entry] = {}
-    undecided = []
+    undecided: dict[int, str] = {}
     for _, entry in sorted(entries.items()):
         ids = entry.ids(values)
-        if ids is None:  # nobody knows which there are: edges to them do nothing
-            undecided.append(f"{entry.id}-")
+        if ids is None:  # nobody knows which there are
+            undecided[entry.number] = f"{entry.id}-"
             continue
         is_there, as_now = entry.is_there(values), entry.declared(values)
         if is_there is False:
@@ -150,12 +150,13 @@ def decide(entries: Entries, values: Values, before: dict[str, There]) -> Decide
             there |= dict.fromkeys(ids, as_now)
     for id_, entry in declared.items():  # entries wait for earlier ones only
         above = entry.requires | entry.listens
-        if any(declared[other].number in above for other in waiting):
+        if above & undecided.keys() or any(declared[other].number in above for other in waiting):
             waiting.add(id_)
-    kept = {id_ for id_ in before if id_ in waiting or id_.startswith(tuple(undecided))}
+    begins = tuple(undecided.values())
+    kept = {id_ for id_ in before if id_ in waiting or id_.startswith(begins)}
     there = {id_: one for id_, one in there.items() if id_ not in waiting}
     there |= {id_: before[id_] for id_ in kept}
-    return Decided(there, waiting - kept, tuple(undecided), kept)
+    return Decided(there, waiting - kept, begins, kept)
 
 
 def edges(entries: Entries, there: dict[str, There]) -> dict[tuple[str, str], bool]:

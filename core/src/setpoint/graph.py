@@ -1,12 +1,12 @@
 """A graph: resources, the edges between them, and what travels along. Pure data, no asyncio."""
 
-import re
 from collections.abc import Collection, Container, Iterable, Mapping
 from copy import copy
 from typing import Literal, NamedTuple
 
 from setpoint.errors import Place, Problem, SetpointError
 from setpoint.hiding import Secrets
+from setpoint.ids import Ids
 from setpoint.resource import Fact, Resource
 from setpoint.values import Received
 
@@ -58,47 +58,6 @@ def _step(edge: Edge) -> str:
     arrow = "~>" if edge.notify else "->"
     origin = f" ({edge.origin})" if edge.origin else ""
     return f"{edge.first} {arrow} {edge.then}{origin}"
-
-
-class Ids:
-    """Ids of resources, of which some are known as patterns only."""
-
-    def __init__(self) -> None:
-        self._exact: set[str] = set()
-        self._patterns: list[re.Pattern[str]] = []
-
-    def add(self, one: str | re.Pattern[str]) -> None:
-        """Add an id, or a pattern."""
-        if isinstance(one, str):
-            self._exact.add(one)
-        else:
-            self._patterns.append(one)
-
-    def update(self, other: "Ids") -> None:
-        """Add all of `other`."""
-        self._exact |= other._exact
-        self._patterns += other._patterns
-
-    def copy(self) -> "Ids":
-        """Return what can be added to without changing this one."""
-        made = Ids()
-        made.update(self)
-        return made
-
-    def __contains__(self, id_: str) -> bool:
-        return id_ in self._exact or any(one.fullmatch(id_) for one in self._patterns)
-
-    def __bool__(self) -> bool:
-        return bool(self._exact or self._patterns)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Ids)
-            and self._exact == other._exact
-            and self._patterns == other._patterns
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class Graph:

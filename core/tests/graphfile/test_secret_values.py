@@ -104,7 +104,7 @@ def test_what_stays_because_nothing_is_known_stays_hidden(plugins, tmp_path):
             "noop ${{ each.key }}:\n  for_each: [{name: '${{ facts.hostname }}'}]",
             "the key of an item",
         ),
-        ("noop x:\n  require: noop ${{ facts.hostname }}", "require must be KIND NAME"),
+        ("noop x:\n  require: noop ${{ facts.hostname }}", "require cannot depend on a secret"),
         (
             "noop x:\n  meta: { retry: '${{ len(facts.hostname) }}' }",
             "meta.retry cannot have a secret",

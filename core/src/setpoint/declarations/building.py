@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from setpoint import autoedges
 from setpoint.declarations.facts import wanted
 from setpoint.declarations.instances import Instances, Made
-from setpoint.declarations.links import Names, edges_of
+from setpoint.declarations.links import Names, edges_of, held_by
 from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
 from setpoint.declarations.sends import Sends
 from setpoint.errors import Place, Problem
@@ -176,6 +176,9 @@ class _Building:
         for id_, received in self.graph.receives.items():
             edges += sends.edges(self.declared[id_], received)
         edges += edges_of(self.declarations.links, names, self.problems)
+        if self.declarations.undecided:
+            found = held_by(self.declarations.links, names, self.declarations.is_undecided)
+            self.declarations.waiting |= found
         try:
             if edges:
                 order(self.declared, edges)

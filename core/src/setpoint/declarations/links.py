@@ -99,6 +99,11 @@ class Names:
         return f"{message}; {hint}" if hint else message
 
 
+def held_by(links: Iterable[Link], names: Names, is_undecided: Callable[[str], bool]) -> set[str]:
+    """Return the ids that wait for something of which it is not known whether it is there."""
+    return {then for link in links if is_undecided(link.first) for then in names.find(link.then)}
+
+
 def edges_of(links: Iterable[Link], names: Names, problems: list[Problem]) -> list[Edge]:
     """Return the edges that `links` stand for; adds to `problems` what leads nowhere."""
     found: list[Edge] = []

@@ -9,7 +9,8 @@ import msgspec
 
 from setpoint.declarations.written import Source
 from setpoint.errors import GraphError, Problem
-from setpoint.graph import Ids, Policy
+from setpoint.graph import Policy
+from setpoint.ids import Ids
 from setpoint.resource import Fact
 
 NOTHING: Mapping[str, Any] = {}
@@ -164,6 +165,10 @@ class Declarations(Part):
         if not WILD.isdisjoint(reference):
             return bool(self.absent or self.undecided)
         return reference in self.absent or reference in self.undecided
+
+    def is_undecided(self, reference: str) -> bool:
+        """Whether it is not known if there is a resource `reference`, an id or a glob."""
+        return bool(self.undecided) and self.undecided.meet(reference)
 
     def refuse(self, problems: Iterable[Problem]) -> None:
         """Do nothing if there are no `problems`.

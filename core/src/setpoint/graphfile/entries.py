@@ -40,8 +40,7 @@ class Entries:
                 rest.put(name, value, place, value_place)
         items = items_of(self._form, shown(key), body)
         if items is None:
-            self._trial(key, rest, key_at)
-            self._context.into.undecided.add(pattern(key))
+            self._undecided(key, rest, key_at)
         for each in items or ():
             with self._form.beside(each):
                 self._conditional(key, body, rest, key_at, at)
@@ -58,21 +57,20 @@ class Entries:
         id_ = self._form.scope.text(key, key_at) if OPEN in key else key
         self._context.into.absent.add(id_ if type(id_) is str else pattern(key))
 
-    def _trial(self, key: str, body: Map, key_at: int) -> None:
-        """Have what can be known of a resource checked whose name is not known yet."""
+    def _undecided(self, key: str, body: Map, key_at: int) -> None:
+        """Have what can be known of a resource checked whose name is not known yet; its edges hold back."""
         into, kind, _, name = self._context.into, *key.partition(" ")
         with self._form.beside({"key": UNKNOWN, "value": UNKNOWN, **self._form.scope.each}):
-            links = len(into.links)
             params, meta, _ = self._params(key, body, key_at)
-            del into.links[links:]
+        into.undecided.add(pattern(key))
+        into.undecided.add(key)  # so stand it in its edges
         source = self._context.source
         into.trials.append(Declaration(key, kind, name, params, source, key_at, meta))
 
     def _instance(self, key: str, body: Any, key_at: int, at: int, *, is_decided: bool) -> None:
         id_ = self._evaluated(key, key_at) if OPEN in key else key
         if id_ is None:
-            self._trial(key, self._form.map_of(body, at, shown(key), "params"), key_at)
-            self._context.into.undecided.add(pattern(key))
+            self._undecided(key, self._form.map_of(body, at, shown(key), "params"), key_at)
             return
         rule = wrong_id(id_)
         if rule:

@@ -1,6 +1,5 @@
 """The ids of resources as they are written: KIND NAME, with expressions in them."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,15 +7,15 @@ import msgspec
 
 from setpoint.declarations.types import show
 from setpoint.expressions import OPEN, UNKNOWN, ExpressionError
-from setpoint.graph import Ids
+from setpoint.ids import Ids, Wild
 from setpoint.values import Received, Secret, as_text
 
 if TYPE_CHECKING:
     from setpoint.graphfile.files import File
 
 
-def pattern(key: str) -> str | re.Pattern[str]:
-    """Return the id that `key` is, or what fits all ids that it may stand for."""
+def pattern(key: str) -> str | Wild:
+    """Return the id that `key` is, or what is known of those that it may stand for."""
     if OPEN not in key:
         return key
     from setpoint.expressions import Template
@@ -24,8 +23,14 @@ def pattern(key: str) -> str | re.Pattern[str]:
     try:
         parts = Template(key).parts
     except ExpressionError:  # it is reported
-        parts = (key,)
-    return re.compile("".join(re.escape(p) if isinstance(p, str) else ".+" for p in parts))
+        return key
+    texts = [""]
+    for part in parts:
+        if isinstance(part, str):
+            texts[-1] += part
+        else:
+            texts.append("")
+    return Wild(texts)
 
 
 def key_of(item: Any) -> Any:

@@ -61,7 +61,8 @@ class Include:
                     self._include(before, is_decided=wanted is True)
         if not {"when", "for_each"}.isdisjoint(self._body):
             into.absent.update(patterns(self._file))
-            into.absent.add(pattern(MODULE + self._context.qualified(str(written))))
+            references = into.undecided if items is None else into.absent
+            references.add(pattern(MODULE + self._context.qualified(str(written))))
 
     @property
     def _told(self) -> str:

@@ -1,6 +1,5 @@
 """`publish:` and `collect:`: what this host tells others, and what it takes from them."""
 
-import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from setpoint.errors import suggest
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile.files import hosts_of
 from setpoint.graphfile.known import SHARED, Known, wrong_hosts
+from setpoint.ids import Wild
 from setpoint.sharing import Exported, World, exported, unshared
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def collect(form: "Form", item: Any, at: int) -> None:
         return
     known, into = form.context.known, form.context.into
     follow(form.context, at)
-    any_name = re.compile(re.escape(f"{wanted['kind']} ") + ".+")
+    any_name = Wild((f"{wanted['kind']} ", ""))
     shared = known[SHARED]
     (into.undecided if shared is UNKNOWN else into.absent).add(any_name)
     among = hosts_of(wanted.get("from", "*")) or []
