@@ -9,6 +9,7 @@ from setpoint import ParamError, Refused
 from setpoint.testing import ResourceSuite
 from setpoint.testing.namespaces import mount
 from setpoint_kmsg import LONGEST, Kmsg
+from setpoint_kmsg.buffer import RingBuffer
 
 pytestmark = pytest.mark.root
 BIND = 4096  # mount(2)
@@ -126,6 +127,16 @@ def test_a_machine_without_the_device_is_an_error(declare, private):
         Refused, match="must be at /dev/kmsg, which is not there; if this is a container"
     ):
         declare().apply([])
+
+
+@pytest.mark.parametrize("stand_in", ["/dev/null", "/dev/zero"])
+def test_what_containers_put_in_the_place_of_the_device_is_an_error(declare, private, stand_in):
+    private()
+    mount(stand_in, "/dev/kmsg", "", flags=BIND)
+    with pytest.raises(Refused, match="must be at /dev/kmsg, which is something else; if this is"):
+        declare().apply([])
+    with pytest.raises(Refused, match="which is something else"):
+        RingBuffer()
 
 
 async def test_a_damaged_memory_is_as_none(declare, kernel, host):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from setpoint.errors import Refused
 
 DEVICE = "/dev/kmsg"
+NUMBER = os.makedev(1, 11)  # of that device everywhere
+CURE = "if this is a container, give it that device"
 SIZE = 8192  # bytes of the longest record; one that does not fit is lost (EINVAL)
 
 
@@ -62,14 +64,18 @@ def open_device(flags: int) -> int:
     """Return a descriptor of /dev/kmsg.
 
     Raises:
-        Refused: it is not there, or may not be opened like this.
+        Refused: it is not there, is something else, or may not be opened like this.
 
     """
+    must = f"the kernel's log must be at {DEVICE}"
     try:
-        return os.open(DEVICE, flags | os.O_CLOEXEC)
+        descriptor = os.open(DEVICE, flags | os.O_CLOEXEC)
+        if os.fstat(descriptor).st_rdev == NUMBER:
+            return descriptor
+        os.close(descriptor)
+        raise Refused(f"{must}, which is something else", CURE)
     except FileNotFoundError:
-        cure = "if this is a container, give it that device"
-        raise Refused(f"the kernel's log must be at {DEVICE}, which is not there", cure) from None
+        raise Refused(f"{must}, which is not there", CURE) from None
     except PermissionError:
         cure = "run as root, or with the capability SYSLOG in a place that has the device"
         if flags & os.O_ACCMODE == os.O_RDONLY:
