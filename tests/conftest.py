@@ -91,6 +91,13 @@ class Running:
         found = [json.loads(line) for line in list(self.out.lines)]
         return [event for event in found if type_ in ("", event["type"])]
 
+    def settle(self) -> None:
+        """Wait until it has converged, with all facts: on a busy machine they may speak later."""
+        self.event("Converged")
+        if any("not known yet" in line for line in self.err.lines):
+            self.event("Swapped")
+            self.event("Converged")
+
     def interrupt(self) -> None:
         """Type ^C."""
         self.process.send_signal(signal.SIGINT)
@@ -188,7 +195,7 @@ class Place:
     def run(self, *options: str) -> Running:
         """Start `run`, which tells its events as JSON, and wait until it has converged."""
         running = self.start("run", "--json", *options)
-        running.event("Converged")
+        running.settle()
         return running
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Machine:
         (self.systemd.root / "run/example.yaml").write_text(text)
         argv = [str(SETPOINT), "run", "--json", "--tmp-prefix", "/run/example.yaml"]
         running = self._place.spawn(*self.systemd.command(argv))
-        running.event("Converged", failed=0, blocked=0)
+        running.settle()
         return running
 
     def said(self, lines: int) -> list[list[str]]:
