@@ -11,6 +11,8 @@ from setpoint.errors import GraphError
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile import Live
 from setpoint.plugins import Plugins
+from setpoint.sharing import Exported, Snapshot
+from setpoint.values import Secret
 
 Write = Callable[..., Live]
 
@@ -209,6 +211,75 @@ def test_what_is_included_reaches_only_what_lies_below(live, tmp_path):
 def test_what_is_wrong_in_an_included_file_has_its_place_there(live, tmp_path):
     found = refused(live, "include: [a.yaml]", a="resources:\n  noop x: {commnt: 1}\n")
     assert found.startswith(f"{tmp_path}/a.yaml:2:12: noop x: unknown param 'commnt'")
+
+
+def test_what_is_not_to_be_shared_is_refused(live):
+    secret = "secrets: {s: {env: HOME}}\npublish: {a: {b: ['${{ secrets.s }}']}}\n"
+    sent = "resources: {exec a: }\npublish: {a: '${{ send[\"exec a\"].stdout }}'}\n"
+    with pytest.raises(GraphError, match="publish: a has a secret in it"):
+        live(secret).evaluate({"secrets.s": Secret("hunter2")})
+    assert "publish: a has what another resource sends in it" in refused(live, sent)
+    assert "no installed plugin has a kind 'nop'" in refused(live, "collect: [{kind: nop}]\n")
+
+
+OFFERS = Snapshot(
+    published={"port": {"b": 81}},
+    exported={
+        "b": {"noop x": Exported(kind="noop", name="x", params={"comment": "of b"})},
+        "c": {
+            "noop x": Exported(kind="noop", name="x", params={"comment": "of c"}),
+            "noop y": Exported(kind="noop", name="y", hosts=("other",)),
+            "noop z": Exported(kind="noop", name="z", meta={"retry": 2, "export": ["*"]}),
+        },
+    },
+)
+
+
+def test_what_others_offer_is_declared_where_nothing_else_is(live):
+    found = live(
+        "groups: {web: [b, c]}\ncollect: [{kind: noop, from: '@web'}]\n"
+        "resources: {noop all: {require: noop *}}\n"
+    )
+    assert set(found.graph.resources) == set()  # it waits for what there may be
+    graph = found.evaluate({"world.shared": OFFERS})
+    assert {id_: one.comment for id_, one in graph.resources.items()} == {
+        "noop x": "of b",
+        "noop z": "",
+        "noop all": "",
+    }
+    assert (graph.resources["noop z"].meta.retry, graph.resources["noop z"].meta.export) == (2, ())
+    assert set(graph.edges) == {("noop x", "noop all"), ("noop z", "noop all")}
+    assert set(found.evaluate({"world.shared": Snapshot()}).resources) == {"noop all"}
+
+
+def test_what_is_exported_is_told_and_what_is_hidden_is_not_here(live):
+    found = live(
+        "publish: {a: '${{ facts.load }}'}\n"
+        "resources:\n  noop x: {comment: hi, meta: {export: [web*], hidden: true, retry: 1}}\n"
+        "  noop y: {require: noop x}\n"
+    )
+    assert set(found.graph.resources) == {"noop y"}
+    [offer] = found.shares.exported
+    assert (offer.id, offer.params, offer.hosts) == ("noop x", {"comment": "hi"}, ("web*",))
+    assert found.shares.published == {"a": UNKNOWN}
+    found.evaluate({"load": {"x1": 1.5}})
+    assert found.shares.published == {"a": {"x1": 1.5}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_there"),
+    [("web*", True), ("db", False), ("[db, web1]", True), ("'@all'", True), ("'@none'", False)],
+)
+def test_a_file_is_for_some_hosts_only(hosts, is_there, tmp_path, plugins):
+    groups = "groups: {all: ['@some', x], some: web1, none: [db]}"
+    path = tmp_path / "graph.yaml"
+    path.write_text(
+        f"hosts: {hosts}\n{groups}\nresources: {{noop a: , noop b: {{require: noop a}}}}\n"
+    )
+    graph = graphfile.live([path], plugins, host="web1.example.org").graph
+    assert (set(graph.resources), "noop a" in graph.absent) == (
+        ({"noop a", "noop b"}, False) if is_there else (set(), True)
+    )
 
 
 def test_files_that_double_are_refused_and_not_built(live):

@@ -134,7 +134,8 @@ def _edges(link: Link, names: Names, problems: list[Problem]) -> Iterator[Edge]:
     origin_at = max(link.first_at, link.then_at)  # beside a resource: the reference, not the key
     origin = link.source.place(origin_at)
     pairs = [(first, then) for first in firsts for then in thens if first != then]
-    if firsts and thens and not pairs:
+    others = names.may_be(link.first) or names.may_be(link.then)  # at another time
+    if firsts and thens and not (pairs or others):
         what = f"{shown(link.subject)}: an edge from {firsts[0]!r} to itself; take it out"
         problems.append(link.source.problem(origin_at, what))
     return (Edge(first, then, link.notify, origin) for first, then in pairs)

@@ -121,7 +121,8 @@ class Include:
                 value = self._refused(place, f"{self._told}: the input {name} {rule}", written)
             form.origins[f"inputs.{name}"] = self._form, self._context.cell
             form.give(name, value, is_live=self._context.cell.is_live)
-        for name, wanted in self._inputs.items():
+        is_map = isinstance(self._body.get("with"), Map | None)
+        for name, wanted in self._inputs.items() if is_map else ():
             if name not in given and not wanted.has_default:
                 at = key_at(self._body, "with", self._at)
                 what = f"{self._told}: the input {name} is missing; add it below with:"

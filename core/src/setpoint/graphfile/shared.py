@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.declarations import Declaration, FactDeclaration, Map, shown, value_at
+from setpoint.declarations import NOTHING, Declaration, FactDeclaration, Map, shown, value_at
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.expressions import UNKNOWN
@@ -14,6 +14,7 @@ from setpoint.graphfile.files import hosts_of
 from setpoint.graphfile.known import SHARED, Known, wrong_hosts
 from setpoint.ids import Wild
 from setpoint.sharing import Exported, World, exported, unshared
+from setpoint.values import Received
 
 if TYPE_CHECKING:
     from setpoint.graphfile.cells import Context
@@ -36,12 +37,20 @@ def publish(form: "Form", name: str, written: Any, at: int) -> None:
     value = form.value(written, at)
     if value is msgspec.UNSET:
         return
-    if isinstance(value, (msgspec.Struct, tuple)):  # what a fact tells
-        value = msgspec.to_builtins(value)
+    value = _as_written(value)
     if value is not UNKNOWN and (rule := unshared(value)):
         form.context.wrong(at, f"publish: {name} {rule}")
     else:
         form.context.into.published[name] = value
+
+
+def _as_written(value: Any) -> Any:
+    """Return `value`, which a fact may have told, with maps and lists for what a fact has instead."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _as_written(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, (list, tuple)) and not isinstance(value, Received):
+        return [_as_written(inner) for inner in value]
+    return {k: _as_written(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def export(context: "Context", declaration: Declaration) -> None:
@@ -67,6 +76,7 @@ def collect(form: "Form", item: Any, at: int) -> None:
         return
     known, into = form.context.known, form.context.into
     follow(form.context, at)
+    into.defaults.append(_of_kind(form, wanted["kind"], value_at(wanted, "kind", at)))
     any_name = Wild((f"{wanted['kind']} ", ""))
     shared = known[SHARED]
     (into.undecided if shared is UNKNOWN else into.absent).add(any_name)
@@ -75,6 +85,11 @@ def collect(form: "Form", item: Any, at: int) -> None:
         if known.is_among(among, host):
             found = [one for one in shared.exported[host].values() if _fits(known, wanted, one)]
             into.collected += [_declared(form, one, at) for one in found]
+
+
+def _of_kind(form: "Form", kind: str, at: int) -> Declaration:
+    """Return what has it checked that there is such a kind."""
+    return Declaration("collect", kind, "", NOTHING, form.context.source, at)
 
 
 def _fits(known: Known, wanted: Map, offer: Exported) -> bool:
