@@ -343,6 +343,23 @@ def test_while_a_fact_is_not_known_nothing_is_known_of_the_function(tmp_path):
     assert [fact.id for fact in live.facts.values()] == ["kmsg an oops"]
 
 
+async def test_what_a_function_made_before_is_not_put_back_while_it_is_unknown(begin, tmp_path, host):
+    out = tmp_path / "out"
+
+    @graph(name="app")
+    def known() -> None:
+        File(str(out), content="x", meta={"reverse": True})
+
+    @graph(name="app")
+    def unknown() -> None:
+        File(str(out), content=facts("exec", "sleep 1000").stdout, meta={"reverse": True})
+
+    assert (await known.apply(host=host)).ok
+    result = await unknown.run(host=host, options=Options(converged_timeout=0))
+    assert result.ok
+    assert out.read_text() == "x"
+
+
 async def test_an_error_of_a_function_has_its_place_and_leaves_what_runs(begin, note, tmp_path):
     @graph(name="app")
     def app() -> None:

@@ -12,6 +12,7 @@ from setpoint.graphfile.files import File
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
 from setpoint.graphfile.live import Live
+from setpoint.ids import Wild
 from setpoint.program.blocks import Block, within
 from setpoint.program.places import Program
 from setpoint.program.reading import NotKnownYet, Reading, read_by
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from setpoint.plugins import Plugins
     from setpoint.resource import Fact
     from setpoint.sharing import Shared
+
+_ANYTHING = Wild(("", ""))
 
 
 class Function(Runnable):
@@ -56,6 +59,7 @@ class Rerun:
     def __init__(self, function: Function, clock: "Clock | None") -> None:
         self._function, self._clock = function, clock
         self.graph = Built(function.name)
+        self.graph.undecided.add(_ANYTHING)  # so that nothing is put back that was there before
         self.facts: Mapping[str, Fact] = {}
         self.troubles: list[Problem] = []
         self.wake_at: float | None = None
