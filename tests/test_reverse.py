@@ -176,6 +176,28 @@ async def test_edges_that_were_turned_round_meanwhile_close_no_circle(engine, de
     assert os.listdir(tmp_path) == []
 
 
+async def test_what_was_declared_since_and_not_done_is_still_ours(engine, declare, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("first")
+    async with engine.keeping(declare(content="one"), Noop("other")) as kept:
+        kept.engine.swap(engine.graph(declare(content="two"), Noop("other")))
+        kept.engine.swap(engine.graph(Noop("other")))
+        await kept.told(Converged)
+    assert path.read_text() == "first"
+
+
+async def test_what_was_declared_with_less_before_does_not_tell_that_it_is_ours(
+    engine, declare, tmp_path
+):
+    path = tmp_path / "file"
+    path.write_text("first")
+    await engine.converge(declare(content=None, state="exists", mode="0600"))
+    await engine.converge(declare(content="two", state="exists", mode="0600"))
+    path.write_text("somebody's work")
+    await engine.converge(Noop("other"))
+    assert path.read_text() == "somebody's work"
+
+
 async def test_what_is_not_to_be_put_back_any_more_is_left(engine, declare, tmp_path):
     path = tmp_path / "file"
     async with engine.keeping(declare()) as kept:

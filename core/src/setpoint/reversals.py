@@ -39,6 +39,7 @@ class Record(msgspec.Struct, kw_only=True):
 
     graph: the scope of the graph that declared it.
     declared: its params when it last changed something, without secrets.
+    earlier: those before they were others; that change may have failed, so that these still hold.
     prior: the params of the resource that undoes it; None if there is nothing to undo.
     after: the ids of those that it required.
     """
@@ -47,6 +48,7 @@ class Record(msgspec.Struct, kw_only=True):
     kind: str
     name: str
     declared: dict[str, Any]
+    earlier: dict[str, Any] | None = None
     prior: dict[str, Any] | None
     after: list[str] = []
 
@@ -61,12 +63,14 @@ class Reversal(Resource):
 
     name: the id of that resource.
     declared: that resource, as it was declared last.
+    earlier: the same, as it was when it changed something: what was declared since was perhaps not done.
     prior: the one that undoes it; None if there is nothing to undo.
     """
 
     kind = "reverse"
 
     declared: Any
+    earlier: tuple[Any, ...] = ()
     prior: Any
 
     @hookimpl
@@ -86,8 +90,11 @@ class Reversal(Resource):
 
     async def _stands(self) -> bool:
         """Whether all is as it was declared."""
-        self.declared._host = self.host
-        return not await call(self.declared, self.declared.check_apply, False)
+        for declared in (self.declared, *self.earlier):
+            declared._host = self.host
+            if not await call(declared, declared.check_apply, False):
+                return True
+        return False
 
     async def _put_back(self, apply: bool) -> list[Change]:
         if self.prior is None:
@@ -133,8 +140,11 @@ class Reversals:
 
         """
         path = os.path.join(self._host.state_directory(resource), RECORD)
+        declared = _plain(resource, without=resource.memory.get("tainted", ()))
+        earlier = None
         if os.path.exists(path):
-            prior = self._read(path).prior
+            old = self._read(path)
+            prior, earlier = old.prior, old.declared if old.declared != declared else old.earlier
         else:
             undoing = await call(resource, resource.reversed)
             prior = None if undoing is None else _plain(undoing)
@@ -142,7 +152,8 @@ class Reversals:
             graph=self.scope,
             kind=resource.kind,
             name=resource.name,
-            declared=_plain(resource, without=resource.memory.get("tainted", ())),
+            declared=declared,
+            earlier=earlier,
             prior=prior,
             after=after,
         )
@@ -230,10 +241,18 @@ class Reversals:
         try:
             declared = known or self._resource(record, record.declared)
             prior = None if record.prior is None else self._resource(record, record.prior)
+            earlier = self._earlier(record, _plain(declared))
         except Exception as error:  # the plugin is gone, or another version of it
             graph.warn(record.id, f"cannot be put back, {error}")
             return None
-        return Reversal(record.id, meta=Meta(realize=False), declared=declared, prior=prior)
+        once = Meta(realize=False)
+        return Reversal(record.id, meta=once, declared=declared, earlier=earlier, prior=prior)
+
+    def _earlier(self, record: Record, declared: dict[str, Any]) -> tuple[Resource, ...]:
+        """Return the resource as it was when it changed something, if that says as much as what was `declared`."""
+        found = [values for values in (record.declared, record.earlier) if values is not None]
+        alike = (v for v in found if v != declared and v.keys() >= declared.keys())
+        return tuple(self._resource(record, values) for values in alike)
 
     def _resource(self, record: Record, values: dict[str, Any]) -> Resource:
         kind = self._plugins.kind(record.kind)

@@ -459,6 +459,17 @@ async def test_what_is_not_known_to_be_declared_stays_as_it_is_with_its_edges(la
     assert lab.machine.cells == {"old": 2, "a": 1}
 
 
+async def test_what_was_gone_does_not_stay_because_nothing_is_known_of_it_now(lab):
+    kept = await appeared(lab, lab.cell("a", value=1))
+    kept.engine.swap(without(lab))
+    new = without(lab)
+    new.held.add("cell a")
+    kept.engine.swap(new)
+    await gone(kept, "cell a")
+    assert lab.machine.done("apply") == ["old", "a"]
+    await kept.end()
+
+
 async def test_what_is_left_out_leaves(lab):
     async with lab.kept(without(lab, lab.cell("a", value=1))) as kept:
         new = without(lab)

@@ -22,6 +22,7 @@ PART = 10  # times what a parting took have to pass until the next: it blocks th
 class Leaving:
     """Knows who stays, and when that is over.
 
+    going: the ids of what was declared no more, and runs all the same.
     part: called soon after something that stayed may leave; it is to give up the graph that runs for what is wanted.
     """
 
@@ -29,27 +30,28 @@ class Leaving:
 
     def __init__(self, parts: Parts, outcomes: Outcomes) -> None:
         self._parts, self._outcomes = parts, outcomes
+        self.going: set[str] = set()
         self._is_due = False
         self._next = 0.0  # no parting before that
 
-    def stay(self, graph: Graph, before: Graph) -> tuple[Graph, set[int]]:
+    def stay(self, graph: Graph, before: Graph) -> tuple[Graph, set[int], set[str]]:
         """Return `graph`, which is to run next, with what of the running one `before` must not leave yet.
 
         Returns:
-            Another graph if there is something, and the vertices that are not finished with.
+            Another graph if there is something, the vertices that are not finished with, and what will be `going`.
 
         """
         if before.resources.keys() <= graph.resources.keys():
-            return graph, set()
+            return graph, set(), set()
         index = self._parts.vertices.index
         gone = {index[id_]: id_ for id_ in before.resources if id_ not in graph.resources}
         unfinished = {v for v in gone if self._is_unfinished(v)}
-        staying = {gone[v] for v in self._with_required(unfinished, gone.keys())}
-        staying |= {id_ for id_ in gone.values() if graph.is_unknown(id_)}
-        if staying:
+        unknown = {id_ for id_ in gone.values() if graph.is_unknown(id_) and id_ not in self.going}
+        going = {gone[v] for v in self._with_required(unfinished, gone.keys())} - unknown
+        if unknown or going:
             graph = graph.copy()
-            self._add(graph, before, staying)
-        return graph, unfinished
+            self._add(graph, before, unknown | going)
+        return graph, unfinished, going
 
     def look(self) -> None:
         """Let those leave soon that are finished with, if there are any."""

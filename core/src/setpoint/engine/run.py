@@ -127,10 +127,11 @@ class Run:
 
     def _replace(self, wanted: Graph) -> Difference:
         """Run what is `wanted` from now on, what must not leave yet, and what puts back all else."""
-        graph, leaving = self._leaving.stay(wanted, self._swapping.graph)
+        graph, leaving, going = self._leaving.stay(wanted, self._swapping.graph)
         graph = self._extended(graph)
         found = self._swapping.swap(graph)
-        self._parts.scheduler.leaving, self._wanted = leaving, wanted
+        self._parts.scheduler.leaving, self._leaving.going = leaving, going
+        self._wanted = wanted
         self._parts.reversals.scope = wanted.scope
         if not self._parts.options.noop:
             self._parts.reversals.drop_unwanted(wanted)
