@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,7 +143,7 @@ class Site:
         """End the process as if by SIGKILL, with all that it has not written; then start again."""
         before = self._state
         self.lives += 1
-        shutil.copytree(before, self._state)
+        shutil.copytree(before, self._state, copy_function=_copied)
         self.machine.root = str(self._state)
         assert self.engine
         self.engine.cancel()
@@ -226,5 +226,6 @@ class Site:
         self.shapes.append(Shape(len(self.machine.log), self._decided, edges))
 
 
-Step = tuple[str, Any]
-Judge = Callable[[Site], None]
+def _copied(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):  # it was not finished, and has its name now
+        shutil.copyfile(source, target)
