@@ -276,3 +276,13 @@ async def test_what_cannot_be_put_back_is_told(engine, declare, tmp_path):
     told = [event.text for event in engine.events if isinstance(event, Warned)]
     assert any("cannot be read" in text and str(record) in text for text in told)
     assert (tmp_path / "file").read_text() == "ours"
+
+
+async def test_who_was_notified_is_told_that_it_is_put_back(engine, declare):
+    told = Noop("told")
+    await engine.converge(declare(), told, edges=f"{declare().id} ~> {told.id}")
+    engine.events.clear()
+    await engine.converge(Noop("told"))
+    assert [e.by for e in engine.events if isinstance(e, Refreshed)] == [
+        (f"reverse {declare().id}",)
+    ]

@@ -88,7 +88,8 @@ class EngineHost(Host):
             return
         if resource.meta.reverse:
             after = [self._parts.key(p) for p in self._parts.vertices.pred[v]]
-            await self._parts.reversals.keep(resource, after)
+            listeners = [self._parts.key(s) for s in self._parts.vertices.notify.get(v, ())]
+            await self._parts.reversals.keep(resource, after, listeners)
         if v in self._parts.vertices.notify:
             if self._parts.journal is not None:
                 await self._parts.journal.intend([resource.id])

@@ -60,6 +60,8 @@ def _sources(form: Form, cell: Cell, seen: set[Cell]) -> Iterator[tuple[Path, st
     """Yield the paths that `cell` reads and that do not come from the files: through vars, inputs and defaults."""
     seen.add(cell)
     for path, name in cell.paths.items():
+        if path == ("world",):  # all of it, too much to be told
+            continue
         if path[0] not in ("vars", "inputs", "defaults"):
             yield path, name
         elif (origin := form.origins.get(".".join(path[:2]))) and origin[1] not in seen:

@@ -29,7 +29,7 @@ from setpoint.values import Received, Secret, Text, as_text, joined, reveal
 TO_TEXT = 'write json(...), or ", ".join(...) of its items'
 KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
 PER_VALUE = 20  # characters that a value in a list or map counts for
-ROOTS = ("vars", "inputs", "facts", "each", "env", "send", "secrets", "world", "hosts")
+ROOTS = ("vars", "inputs", "facts", "each", "env", "send", "secrets", "world", "host", "hosts")
 LIVE = frozenset({"facts", "secrets", "world", "hosts"})  # what may change at any time
 
 
@@ -76,6 +76,7 @@ class Scope:
             "facts": View(lambda name: known[self.facts.get(name, name)]),
             "secrets": View(lambda name: known[self.secrets[name]]),
             "world": View(known.published),
+            "host": known.host,
         }
 
     def expect(self, names: Iterable[str]) -> None:
@@ -226,7 +227,7 @@ class Scope:
             raise _WrongError(root, f"{told[root]} is named; write {root}.NAME")
         elif root in self._own and rest and rest[0] not in self._own[root]:
             self._refusemissing(root, rest[0], expression)
-        elif root != "env":
+        elif root not in ("env", "host"):
             name = self._noted(root, rest, expression, at)
             self._context.note(path, name, is_live=self._is_live(path))
 

@@ -29,7 +29,7 @@ def follow(context: "Context", at: int) -> None:
     into, source = context.into, context.source
     into.reads.setdefault((SHARED,), (source, at))
     into.facts[SHARED] = FactDeclaration("world", "", {}, source, at, World())
-    context.note((SHARED,), SHARED, is_live=True)
+    context.note(("world",), SHARED, is_live=True)
 
 
 def publish(form: "Form", name: str, written: Any, at: int) -> None:

@@ -6,12 +6,12 @@ record outlives the process, and is not overwritten.
 
 A graph of the same scope in which the resource is declared no more gets a `Reversal` in its place. That applies the
 prior state if what we wrote still stands, else it leaves all as it is and says so; then the record goes. Reversals run
-in the opposite order of what they undo.
+in the opposite order of what they undo, and notify who was notified by that.
 """
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from glob import escape, iglob
@@ -23,39 +23,13 @@ import msgspec
 from setpoint.declarations.params import convert
 from setpoint.graph import CycleError, Edge, Graph, order
 from setpoint.hookspecs import hookimpl
-from setpoint.resource import Meta, Resource, call, params
-from setpoint.values import Change, Secret
+from setpoint.resource import Meta, Resource, call
+from setpoint.reversals.records import RECORD, Record, forget, plain
+from setpoint.values import Change
 
 if TYPE_CHECKING:
     from setpoint.host import Host
     from setpoint.plugins import Plugins
-
-RECORD = "reverse.json"
-PRIOR = "prior"  # what a kind keeps beside it, a content that is no text
-
-
-class Record(msgspec.Struct, kw_only=True):
-    """What is known of one resource that is to be put back.
-
-    graph: the scope of the graph that declared it.
-    declared: its params when it last changed something, without secrets.
-    earlier: those before they were others; that change may have failed, so that these still hold.
-    prior: the params of the resource that undoes it; None if there is nothing to undo.
-    after: the ids of those that it required.
-    """
-
-    graph: str
-    kind: str
-    name: str
-    declared: dict[str, Any]
-    earlier: dict[str, Any] | None = None
-    prior: dict[str, Any] | None
-    after: list[str] = []
-
-    @property
-    def id(self) -> str:
-        """Kind and name."""
-        return f"{self.kind} {self.name}"
 
 
 class Reversal(Resource):
@@ -131,8 +105,15 @@ class Reversals:
             lock = self._locks[id_] = asyncio.Lock()
         return lock
 
-    async def keep(self, resource: Resource, after: list[str]) -> None:
+    async def keep(
+        self, resource: Resource, after: list[str], notifies: Sequence[str] = ()
+    ) -> None:
         """Write down what `resource` is about to do, and how to undo it unless that is known already.
+
+        Args:
+            resource: what it is about.
+            after: the ids of those that it requires.
+            notifies: the ids of those that it notifies.
 
         Raises:
             OSError: it cannot be found out, or written.
@@ -140,14 +121,14 @@ class Reversals:
 
         """
         path = os.path.join(self._host.state_directory(resource), RECORD)
-        declared = _plain(resource, without=resource.memory.get("tainted", ()))
+        declared = plain(resource, without=resource.memory.get("tainted", ()))
         earlier = None
         if os.path.exists(path):
             old = self._read(path)
             prior, earlier = old.prior, old.declared if old.declared != declared else old.earlier
         else:
             undoing = await call(resource, resource.reversed)
-            prior = None if undoing is None else _plain(undoing)
+            prior = None if undoing is None else plain(undoing)
         record = Record(
             graph=self.scope,
             kind=resource.kind,
@@ -156,6 +137,7 @@ class Reversals:
             earlier=earlier,
             prior=prior,
             after=after,
+            notifies=list(notifies),
         )
         content = msgspec.json.encode(record)
         await self._host.in_thread(partial(self._host.files.write, path, content, mode=0o600))
@@ -198,6 +180,9 @@ class Reversals:
         ]
         for edge in _without_circles([one.id for one in made.values()], turned):
             graph.connect(edge)
+        for id_, reversal in made.items():
+            for listener in graph.resources.keys() & records[id_].notifies:
+                graph.connect(Edge(reversal.id, listener, "hold", "reverse"))
 
     def drop_unwanted(self, graph: Graph) -> None:
         """Forget how to put back what `graph` declares, but not to be put back any more."""
@@ -241,7 +226,7 @@ class Reversals:
         try:
             declared = known or self._resource(record, record.declared)
             prior = None if record.prior is None else self._resource(record, record.prior)
-            earlier = self._earlier(record, _plain(declared))
+            earlier = self._earlier(record, plain(declared))
         except Exception as error:  # the plugin is gone, or another version of it
             graph.warn(record.id, f"cannot be put back, {error}")
             return None
@@ -260,15 +245,6 @@ class Reversals:
         return kind(record.name, **{name: convert(v, types[name]) for name, v in values.items()})
 
 
-def forget(host: "Host", resource: Resource) -> None:
-    """Remove the record of `resource`, and what its kind kept beside it."""
-    directory = host.state_path(resource)
-    for name in (PRIOR, RECORD):  # the record last: it leads to the other
-        path = os.path.join(directory, name)
-        if os.path.lexists(path):
-            host.files.remove(path, recursive=True)
-
-
 def _without_circles(ids: list[str], edges: list[Edge]) -> list[Edge]:
     """Return `edges` without those that close a circle: they may be of different graphs."""
     while True:
@@ -278,22 +254,3 @@ def _without_circles(ids: list[str], edges: list[Edge]) -> list[Edge]:
             edges = [edge for edge in edges if edge != error.edges[0]]
         else:
             return edges
-
-
-def _plain(resource: Resource, without: Any = ()) -> dict[str, Any]:
-    """Return the params of `resource` that differ from what they are if nobody says, as plain values."""
-    fields = {field.name: field for field in msgspec.structs.fields(type(resource))}
-    found = {
-        name: getattr(resource, name) for name in params(type(resource)) if name not in without
-    }
-    return {
-        name: msgspec.to_builtins(value, enc_hook=_revealed)
-        for name, value in found.items()
-        if value is not msgspec.UNSET and value != fields[name].default
-    }
-
-
-def _revealed(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(f"{type(value).__name__} cannot be written down")
