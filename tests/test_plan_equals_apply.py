@@ -275,9 +275,11 @@ class Said:
         for id_, why in failed.items():
             self._hold(id_ in may_fail, f"{id_} failed out of the blue: {why}")
         for id_, by in blocked.items():
+            first = id_  # of those in its way, the one that waits for a failed one, or for a value
             while by in blocked and blocked[by] != by:
-                by = blocked[by]
-            self._hold(by in failed or id_ in self.open, f"{id_} is blocked by {by}")
+                first, by = by, blocked[by]
+            is_said = by in failed or first in self.open | foreseen
+            self._hold(is_said, f"{id_} is blocked by {by}")
 
     def _change(self, id_: str) -> None:
         changed = self.ran.changed(applied=True)

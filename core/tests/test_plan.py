@@ -14,7 +14,7 @@ from setpoint.expressions.received import Computed
 from setpoint.graph import Edge, Graph
 from setpoint.host import Host
 from setpoint.journal import Debt, Journal
-from setpoint.plan import Plan, Reason, plan
+from setpoint.plan import Blocked, Plan, Reason, plan
 from setpoint.plugins import Plugins
 from setpoint.relations import ANYTHING
 from setpoint.values import HIDDEN, Received, Ref, Text
@@ -81,6 +81,32 @@ class Vault(Resource):
     @hookimpl
     def send(self) -> Sends:
         return self.Sends(key=Secret(CANARY))
+
+
+class Said(Resource):
+    """Sends what it has to say.
+
+    text: that; empty is nothing.
+    is_due: whether it is not as declared.
+    """
+
+    kind = "said"
+
+    text: str = ""
+    is_due: bool = False
+
+    class Sends(Values):
+        text: str
+
+    async def check(self) -> list[Change]:
+        return [Change("run", None, "it")] if self.is_due else []
+
+    async def apply(self, changes: list[Change]) -> None:
+        raise AssertionError("a plan must not apply")
+
+    @hookimpl
+    def send(self) -> Sends | None:
+        return self.Sends(text=self.text) if self.text else None
 
 
 class Broken(Resource):
@@ -222,6 +248,13 @@ def receiving(source: Received = WITHIN) -> Graph:
     return made
 
 
+def hearing(sender: Said) -> Graph:
+    edges = (Edge("said s", "cell a"), Edge("cell a", "cell b"))
+    made = graph(sender, Cell(name="a"), Cell(name="b"), edges=edges)
+    made.receives["cell a"] = {"value": Ref("said s", "text")}
+    return made
+
+
 @pytest.mark.parametrize("source", [WITHIN, COMPUTED], ids=["text", "expression"])
 async def test_a_value_that_only_the_run_makes_is_known_while_running(
     tmp_path: Path, source: Received
@@ -231,6 +264,41 @@ async def test_a_value_that_only_the_run_makes_is_known_while_running(
     assert [step.id for step in found.steps] == ["vault v", "cell a"]
     assert found.steps[1].pending == {"value": 'send["vault v"].key'}
     assert found.steps[1].changes == ()
+
+
+@pytest.mark.parametrize("noop", [False, True])
+async def test_what_a_sender_that_has_nothing_to_send_would_give_is_not_waited_for(
+    tmp_path: Path, machine: dict[str, Any], noop: bool
+) -> None:
+    sender = Said(name="s", is_due=noop, meta=Meta(noop=noop))
+    found = await planned(hearing(sender), tmp_path)
+    assert found.blocked == (
+        Blocked("cell a", "said s", 'send["said s"].text'),
+        Blocked("cell b", "cell a"),
+    )
+    assert [step.id for step in found.steps] == (["said s"] if noop else [])
+
+
+async def test_a_sender_that_runs_first_may_have_something_to_send(tmp_path: Path) -> None:
+    found = await planned(hearing(Said(name="s", is_due=True)), tmp_path)
+    assert found.blocked == ()
+    assert found.steps[1].pending == {"value": 'send["said s"].text'}
+
+
+async def test_a_sender_that_is_left_as_it_is_sends_what_is_there(tmp_path: Path) -> None:
+    sender = Said(name="s", is_due=True, text="there", meta=Meta(noop=True))
+    found = await planned(hearing(sender), tmp_path)
+    assert found.steps[1].changes == (Change("value", None, "there"),)
+
+
+async def test_what_was_sent_in_a_former_run_is_received(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, Clock())
+    journal.open()
+    journal.keep_sent("said s", {"text": "before"})
+    await journal.flush()
+    journal.close()
+    found = await planned(hearing(Said(name="s")), tmp_path)
+    assert found.steps[0].changes == (Change("value", None, "before"),)
 
 
 @pytest.mark.parametrize("source", [WITHIN, COMPUTED], ids=["text", "expression"])

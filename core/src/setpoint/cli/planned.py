@@ -209,9 +209,10 @@ def _doubts(found: Plan) -> Iterator[str]:
 def _blocked(found: Plan) -> Iterator[str]:
     by: dict[str, list[str]] = {}
     for one in found.blocked:
-        by.setdefault(one.by, []).append(one.id)
-    for id_, ids in by.items():
-        yield harmless(f"blocked by {id_}: {_some(ids)}")
+        why = f"as {one.missing} has no value" if one.missing else f"by {one.by}"
+        by.setdefault(why, []).append(one.id)
+    for why, ids in by.items():
+        yield harmless(f"blocked {why}: {_some(ids)}")
 
 
 def _some(ids: list[str]) -> str:

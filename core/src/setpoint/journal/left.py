@@ -44,7 +44,7 @@ def read_left(database: "sqlite3.Connection") -> Left:
         trouble=_scopes(
             database, "SELECT id, graph FROM outcome WHERE state NOT IN ('changed', 'settled')"
         ),
-        sent=_read_sent(database),
+        sent=read_sent(database),
         died=bool(database.execute("SELECT 1 FROM run WHERE ended = 0").fetchall()),
         mark=mark,
         number=number,
@@ -61,7 +61,8 @@ def _scopes(database: "sqlite3.Connection", query: str) -> dict[str, str]:
     return {as_text(resource): as_text(graph) for resource, graph in database.execute(query)}
 
 
-def _read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
+def read_sent(database: "sqlite3.Connection") -> dict[str, dict[str, Any]]:
+    """Return what resources sent last, id to field to value, without secrets."""
     rows = database.execute("SELECT id, fields FROM sent").fetchall()
     if not rows:
         return {}

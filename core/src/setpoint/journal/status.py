@@ -15,7 +15,7 @@ from setpoint.journal.database import (
     check_file,
     problem,
 )
-from setpoint.journal.left import read_debts
+from setpoint.journal.left import read_debts, read_sent
 from setpoint.journal.lock import Owner, boot_id, is_held
 from setpoint.journal.tally import Outcome
 from setpoint.paths import absolute
@@ -35,6 +35,7 @@ class Status(msgspec.Struct, frozen=True):
     outcomes: id to how it fared, for resources that were ever changed or in trouble, of all runs.
     debts: the refreshes owed, oldest first, each with the wall time since when.
     intents: what is being changed; if nothing runs, what was being changed when the process died.
+    sent: what resources sent last, id to field to value, without secrets.
     """
 
     running: bool
@@ -45,6 +46,7 @@ class Status(msgspec.Struct, frozen=True):
     outcomes: dict[str, Outcome]
     debts: dict[Debt, float]
     intents: set[str]
+    sent: dict[str, dict[str, Any]]
 
     @property
     def died(self) -> bool:
@@ -109,6 +111,7 @@ def _read(database: "sqlite3.Connection", path: str) -> Status:
         outcomes=_read_outcomes(database),
         debts=read_debts(database),
         intents={as_text(resource) for (resource,) in database.execute("SELECT id FROM intent")},
+        sent=read_sent(database),
     )
 
 

@@ -1,7 +1,8 @@
 """What a run would change, found out without changing anything.
 
 `checking` looks at every resource, in dependency order, those that do not wait for each other at the same time. What a
-sender that is as declared would send is received; a value that only the run itself makes is "known while running".
+sender that is as declared would send, or sent in a former run, is received; a value that only the run itself makes is
+"known while running".
 `following` predicts from that, and from what a former run `left`, what else would happen along the edges. `model` is
 what comes of it.
 """
@@ -83,7 +84,7 @@ async def plan(
     left = await asyncio.to_thread(left_to, graph, host.root)
     Reversals(host, plugins).extend(graph, {})
     ranks = graph.order()
-    checking = Checking(graph, plugins, host, redaction or Redaction(), key)
+    checking = Checking(graph, plugins, host, redaction or Redaction(), key, sent=left.sent)
     for _, level in groupby(sorted(ranks, key=ranks.__getitem__), ranks.__getitem__):
         await checking.look_at(list(level))
     following = await asyncio.to_thread(Following, graph, ranks, checking, left)

@@ -78,6 +78,7 @@ class Checking:
     errors: id to why it cannot be checked.
     bare: the same without what to do about it, where an error tells these apart.
     pending: id to its params that are known while running, with what sends them.
+    silent: the ids of senders that are as declared, or left as they are, and have nothing to send.
     marks: id to a digest, keyed by `key`, of what is hidden in what was found; none without a key.
     redaction: knows the secrets that were come across.
     """
@@ -89,13 +90,16 @@ class Checking:
         host: Host,
         redaction: Redaction,
         key: bytes = b"",
+        *,
+        sent: Mapping[str, Mapping[str, Any]] = {},
     ) -> None:
-        self._graph, self._plugins, self._key = graph, plugins, key
+        self._graph, self._plugins, self._key, self._left = graph, plugins, key, sent
         self.found: dict[str, tuple[Change, ...]] = {}
         self.errors: dict[str, str] = {}
         self.bare: dict[str, str] = {}
         self.pending: dict[str, dict[str, str]] = {}
         self.marks: dict[str, str] = {}
+        self.silent: set[str] = set()
         self._senders = {ref.sender for ref in _all_refs(graph)}
         self._sent: dict[Ref, Any] = {}
         self.redaction = redaction
@@ -140,7 +144,7 @@ class Checking:
                         check = self._plugins.bind(resource, "check_apply")
                         found = await call(resource, check, False)
                         outcome = differences(found, resource, self._plugins)
-                        if not outcome and id_ in self._senders:
+                        if id_ in self._senders and (resource.meta.noop or not outcome):
                             await self._send(resource)
             except BaseException as error:  # whatever a plugin raises, SystemExit too, it is told
                 if isinstance(error, KeyboardInterrupt) or was_cancelled():
@@ -187,13 +191,16 @@ class Checking:
         return True
 
     async def _send(self, resource: Resource) -> None:
-        """Keep what `resource`, which is as declared, sends; nothing if it cannot say now."""
+        """Keep what `resource`, which stays as it is, sends, or has sent; nothing if it cannot say now."""
         try:
             values = await call(resource, self._plugins.bind(resource, "send"))
         except Exception:  # then its receivers are known while running
             return
-        for field in values.__struct_fields__ if values is not None else ():
-            self._sent[Ref(resource.id, field)] = getattr(values, field)
+        sent = self._left.get(resource.id, {}) if values is None else msgspec.structs.asdict(values)
+        if not sent:
+            self.silent.add(resource.id)
+        for field, value in sent.items():
+            self._sent[Ref(resource.id, field)] = value
 
 
 def _mark(key: bytes, changes: list[Change]) -> str:

@@ -5,7 +5,7 @@ whether its listeners are refreshed. A resource whose check reads what another o
 be found otherwise in the run, whatever was found now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
 from setpoint.graph import Edge, Graph
@@ -14,6 +14,7 @@ from setpoint.plan.left import Left
 from setpoint.plan.model import Blocked, Doubt, Refresh
 from setpoint.plan.touching import Touching
 from setpoint.resource import Resource, has_refresh
+from setpoint.values import Ref
 
 
 class Answer(IntEnum):
@@ -54,9 +55,9 @@ class Following:
     def _visit(self, resource: Resource) -> None:
         id_ = resource.id
         self._touching.arrive(id_)
-        if by := self._blocker(id_):
+        if blocked := self._blocked(id_):
             self._stuck.add(id_)
-            self.blocked.append(Blocked(id_, by))
+            self.blocked.append(blocked)
             return
         changes = self._changes(resource)
         if id_ in self._failed:
@@ -69,13 +70,16 @@ class Following:
             moves = Answer.OPEN if id_ in self._checking.errors else Answer.YES
         self._news[id_] = moves
 
-    def _blocker(self, id_: str) -> str:
-        """Return what keeps a run from coming to `id_`; empty if nothing does."""
+    def _blocked(self, id_: str) -> Blocked | None:
+        """Return what keeps a run from coming to `id_`; None if nothing does."""
         for edge in self._before.get(id_, ()):
             is_excused = edge.notify == "fire" and edge.first in self._failed
             if edge.first in self._stuck or (edge.first in self._failed and not is_excused):
-                return edge.first
-        return ""
+                return Blocked(id_, edge.first)
+        for ref in self._received(id_) if id_ in self._checking.pending else ():
+            if ref.sender in self._checking.silent and not self._may_move(ref.sender):
+                return Blocked(id_, ref.sender, str(ref))
+        return None
 
     def _changes(self, resource: Resource) -> Answer:
         """Return whether `resource` would change something; it fails if nothing explains why it cannot be checked."""
@@ -97,9 +101,16 @@ class Following:
 
     def _sender(self, id_: str) -> str:
         """Return one that sends a value to `id_`, and may send another one; empty if there is none."""
-        sources = self._graph.receives.get(id_, {}).values()
-        senders = (ref.sender for source in sources for ref in source.refs)
-        return next((sender for sender in senders if self._news.get(sender)), "")
+        senders = (ref.sender for ref in self._received(id_))
+        return next(filter(self._may_move, senders), "")
+
+    def _may_move(self, id_: str) -> bool:
+        """Whether `id_` would change something, or may be found otherwise: then it may send something else."""
+        return bool(self._news.get(id_)) or id_ in self.after
+
+    def _received(self, id_: str) -> Iterator[Ref]:
+        for source in self._graph.receives.get(id_, {}).values():
+            yield from source.refs
 
     def _told(self, resource: Resource) -> Answer:
         """Return whether `resource` would be refreshed."""

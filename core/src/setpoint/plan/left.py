@@ -1,8 +1,8 @@
-"""What a former run left: refreshes that are owed, and what it was about to change when it was killed."""
+"""What a former run left: refreshes owed, what was sent, and what it was about to change when it was killed."""
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from setpoint.graph import Graph
 
@@ -12,10 +12,12 @@ class Left(NamedTuple):
 
     debts: id to those because of which it owes a refresh, each with the wall time since when.
     intents: the ids of those that may have changed without having told anybody.
+    sent: what resources sent last, id to field to value, without secrets.
     """
 
     debts: Mapping[str, Mapping[str, float]] = {}
     intents: frozenset[str] = frozenset()
+    sent: Mapping[str, Mapping[str, Any]] = {}
 
 
 def left_to(graph: Graph, directory: str) -> Left:
@@ -34,4 +36,4 @@ def left_to(graph: Graph, directory: str) -> Left:
     for (first, then), since in found.debts.items():
         if then in graph.resources:
             debts.setdefault(then, {})[first] = since
-    return Left(debts, frozenset(found.intents & graph.resources.keys()))
+    return Left(debts, frozenset(found.intents & graph.resources.keys()), found.sent)

@@ -87,10 +87,15 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Blocked(msgspec.Struct, frozen=True):
-    """One resource that a run would not come to: it requires `by`, which cannot be checked, or is blocked itself."""
+    """One resource that a run would not come to.
+
+    by: what it requires, which cannot be checked, is blocked itself, or does not send what is to be received.
+    missing: what `by` does not send, 'send["exec new id"].stdout'; empty if it is not that.
+    """
 
     id: str
     by: str
+    missing: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True):
