@@ -6,7 +6,7 @@ from typing import Any
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile.cells import Cell, Path
 from setpoint.graphfile.form import Form
-from setpoint.graphfile.known import SHARED
+from setpoint.graphfile.known import SHARED, Known
 
 
 class Causes:
@@ -32,8 +32,9 @@ class Causes:
         found: dict[str, tuple[Any, Any]] = {}
         for form, cell in self._homes_of(id_):
             for path, name in _sources(form, cell, set()):
-                values = (_value(self._before, path, name), _value(self._now, path, name))
-                found[".".join(path)] = values
+                known = form.context.known
+                before, now = (_value(v, path, name, known) for v in (self._before, self._now))
+                found[".".join(path)] = (before, now)
         return found
 
     def _homes_of(self, id_: str) -> Iterator[tuple[Form, Cell]]:
@@ -70,9 +71,11 @@ def _sources(form: Form, cell: Cell, seen: set[Cell]) -> Iterator[tuple[Path, st
         yield from _sources(*origin, seen)  # whether it is included
 
 
-def _value(values: Mapping[str, Any], path: Path, name: str) -> Any:
+def _value(values: Mapping[str, Any], path: Path, name: str, known: Known) -> Any:
     """Return what is at `path`, of the fact `name`; `UNKNOWN` if there is nothing."""
     found, rest = values.get(name, UNKNOWN), path[2:]
+    if path == ("hosts",):
+        return known.hosts_in(found)
     if name == SHARED and found is not UNKNOWN:
         found, rest = found.published, path[1:]
     for key in rest:

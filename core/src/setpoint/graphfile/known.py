@@ -60,7 +60,10 @@ class Known(dict[str, Any]):
     @property
     def hosts(self) -> Any:
         """The names of all hosts that share something, and this one; `UNKNOWN` if the world is."""
-        shared = self[SHARED]
+        return self.hosts_in(self[SHARED])
+
+    def hosts_in(self, shared: Any) -> Any:
+        """Return the names of all hosts that have `shared` something, and of this one; `UNKNOWN` if that is."""
         if shared is UNKNOWN:
             return UNKNOWN
         published = (host for values in shared.published.values() for host in values)
