@@ -15,6 +15,7 @@ from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.knowing import Knowing
 from setpoint.plugins import Plugins
+from setpoint.testing.clocks import HandClock
 
 PATIENCE = 10
 
@@ -142,6 +143,7 @@ resources:
         assert out.read_text() == "here"
         place.say("a", "no")
         await place.until(lambda: not out.exists())
+        assert (await place.told(Refreshed, "noop told")).by == (f"reverse file {out}",)
 
 
 async def test_each_item_is_an_instance_of_its_own(place):
@@ -406,3 +408,49 @@ resources:
 """
     ).graph
     assert graph.held == {"timer t", "value v", f"file {place.root}/link"}
+
+
+FUSSY = """
+facts: {n: {file: HERE/n}}
+resources:
+  timer t: {interval: "${{ float(facts.n.content) }}"}
+  noop w: {when: "${{ facts.n.content }}"}
+  noop after: {require: timer t}
+  noop other: {comment: "n is ${{ facts.n.content }}"}
+"""
+
+
+def n(content: str) -> dict[str, Any]:
+    return {"n": {"content": content}}
+
+
+def test_a_value_that_a_param_refuses_parks_only_its_resource(place):
+    live = place.live(FUSSY)
+    assert set(live.evaluate(n("-5")).resources) == {"noop other"}
+    assert [str(trouble).split(": ", 1)[1].partition("\n")[0] for trouble in live.troubles] == [
+        "noop w: when must be true or false, not '-5'",
+        "timer t: interval must be a number above 0 and of at most 1000000000.0, not -5.0",
+    ]
+    assert set(live.evaluate(n("5")).resources) == {"timer t", "noop after", "noop other"}
+    graph = live.evaluate(n("-1"))
+    assert (graph.resources["timer t"].interval, graph.resources["noop other"].comment) == (
+        5,
+        "n is -1",
+    )
+
+
+def test_what_is_saved_anew_goes_on_counting(place):
+    clock = HandClock()
+    text = """
+facts: {n: {file: HERE/n}}
+resources:
+  noop w: {when: "held(facts.n.content == 'on', 30)"}
+"""
+    live = place.live(text, clock)
+    live.evaluate(n("on"))
+    clock.now = 20
+    again = place.live(text.replace("resources:", "# a word\nresources:\n  noop new:"), clock)
+    again.inherit(live)
+    assert set(again.evaluate(n("on")).resources) == {"noop new"}
+    clock.now = 31
+    assert set(again.evaluate(n("on")).resources) == {"noop new", "noop w"}

@@ -21,7 +21,8 @@ def evaluated(tmp_path: Path, plugins):
         path.write_text(f"{head}resources:\n{textwrap.indent(textwrap.dedent(resources), '  ')}")
         live = graphfile.live([path], plugins)
         graph = live.evaluate({"hostname": Secret(CANARY)})
-        assert not live.troubles
+        if live.troubles:
+            raise GraphError(live.troubles)
         return graph
 
     return evaluate

@@ -169,6 +169,7 @@ class Taking:
         """Load the files; what runs goes on as it is if something is wrong with them."""
         try:
             loaded = await asyncio.to_thread(self._load, self._loaded.texts)
+            loaded.live.inherit(self._loaded.live)
             self._saved.follow({**self._loaded.texts, **loaded.texts}, loaded.stamps)
             if await self._is_wanted(by, loaded):
                 await self._take_over(by, loaded)

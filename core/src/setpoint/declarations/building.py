@@ -40,6 +40,7 @@ class Builder:
 
     doubles: the ids that were declared more than once, and alike, in the last graph.
     held: those of which something was not known, or which require such a one.
+    troubles: what was wrong with resources as the facts were; they are among those held.
 
     """
 
@@ -48,6 +49,7 @@ class Builder:
         self.instances = Instances(plugins)
         self.doubles: set[str] = set()
         self.held: frozenset[str] = frozenset()
+        self.troubles: list[Problem] = []
         self._made: dict[str, Made] = {}
 
     def keep(self, made: Mapping[str, Made]) -> None:
@@ -63,6 +65,7 @@ class Builder:
             building.graph.facts = wanted(declarations, self._plugins, building.problems)
         declarations.refuse(map(building.without_secrets, building.problems))
         self._made, self.doubles = building.made, building.doubles
+        self.troubles = [building.without_secrets(trouble) for trouble in building.troubles]
         return self._finished(building, edges)
 
     def _finished(self, building: "_Building", edges: list[Edge]) -> Graph:
@@ -95,6 +98,7 @@ class _Building:
         self.declarations = declarations
         self.graph = Graph(declarations.name)
         self.problems: list[Problem] = list(declarations.problems)
+        self.troubles: list[Problem] = []
         self.declared: dict[str, Declaration] = {}
         self.doubles: set[str] = set()
         self.made: dict[str, Made] = {}
@@ -121,7 +125,9 @@ class _Building:
         self.declared[id_] = declaration
         made = self._before.get(id_)
         if made is None or made.declaration is not declaration:
+            before = len(self.problems)
             made = self.instances.made(declaration)
+            self._forgive(declaration, before)
         if made.resource is not None:
             self.made[id_] = made
             graph.resources[id_] = made.resource
@@ -129,6 +135,14 @@ class _Building:
             graph.receives[id_] = made.received
         if made.tainted:
             graph.tainted[id_] = made.tainted
+
+    def _forgive(self, declaration: Declaration, before: int) -> None:
+        """Let what is wrong with `declaration` only now, the problems after `before`, be like what is not known."""
+        is_of_values = declaration.is_live and declaration.id not in self.declarations.waiting
+        if self.declarations.is_known and is_of_values and len(self.problems) > before:
+            self.troubles += self.problems[before:]
+            del self.problems[before:]
+            self.declarations.waiting.add(declaration.id)
 
     def hold(self, edges: list[Edge]) -> None:
         """Take out of the graph what waits for facts, and what requires that."""

@@ -28,6 +28,7 @@ class Declaration(msgspec.Struct, gc=False):
         if the places of the values are known.
     meta: the same for meta params, in the units of `Meta`.
     source, at: where its name is written.
+    is_live: whether it may be another one at another time.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Declaration(msgspec.Struct, gc=False):
     source: Source
     at: int = 0
     meta: Mapping[str, Any] = NOTHING
+    is_live: bool = False
 
 
 class Link(NamedTuple):
@@ -131,7 +133,7 @@ class Part:
     def add(self, other: "Part") -> None:
         """Add all of `other`."""
         for name, more in vars(other).items():
-            if more and not isinstance(more, str):
+            if more and not isinstance(more, (str, bool)):
                 mine = getattr(self, name)
                 if isinstance(mine, list):
                     mine += more
@@ -145,11 +147,12 @@ class Declarations(Part):
     name: what the graph is called; "" if nobody says.
     sources: the texts, in the order in which they were given.
     modules: the name of each module to the ids of its resources.
+    is_known: whether facts are known, so that what is wrong with a resource that depends on them is so only now.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = ""
+        self.name, self.is_known = "", False
         self.sources: list[Source] = []
         self.modules: dict[str, list[str]] = {}
 
@@ -157,7 +160,7 @@ class Declarations(Part):
         """Return what can be added to without changing this one."""
         made = Declarations()
         for name, value in vars(self).items():
-            setattr(made, name, value if isinstance(value, str) else value.copy())
+            setattr(made, name, value if isinstance(value, (str, bool)) else value.copy())
         return made
 
     def may_be(self, reference: str) -> bool:

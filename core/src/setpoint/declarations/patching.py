@@ -24,6 +24,8 @@ def patched(
         builder: keeps what is made.
 
     """
+    if builder.troubles:  # one of these may be right by now
+        return None
     problems: list[Problem] = []
     builder.instances.begin(problems)
     found: dict[str, Made] = {}

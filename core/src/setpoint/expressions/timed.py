@@ -48,6 +48,12 @@ class State:
         """Have the expression evaluated again at `at`, or before."""
         self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
 
+    def copy(self) -> "State":
+        """Return one that remembers the same, and can go on from there by itself."""
+        made = State(self.clock)
+        made._memories = {place: memory.copy() for place, memory in self._memories.items()}
+        return made
+
     def memory(self, at: int, number: int) -> "Memory":
         """Return what the function `number` of the expression at the offset `at` remembers."""
         return self._memories.setdefault((at, number), Memory())
@@ -62,6 +68,12 @@ class Memory:
         self.seen: deque[tuple[float, Any]] = deque(maxlen=KEPT)
         self.since = 0.0  # wall time of the last change
         self.secret = False
+
+    def copy(self) -> "Memory":
+        """Return one that has seen the same."""
+        made = Memory()
+        made.seen, made.since, made.secret = self.seen.copy(), self.since, self.secret
+        return made
 
     def see(self, state: State, value: Any) -> None:
         """Remember `value` as of now, unless it is the one that was there already."""

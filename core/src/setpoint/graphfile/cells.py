@@ -23,6 +23,8 @@ class Cell:
 
     Args:
         declare: declares what it has in it, and returns the names that it gives another value.
+        name: tells it from others of the file, also in the file that takes the place of that; "" for one that has no
+            functions over time.
 
     part: what it declared last; None before.
     depends: the names that this depends on: of facts, and of values like "vars.port".
@@ -31,10 +33,12 @@ class Cell:
 
     """
 
-    __slots__ = ("_declare", "_states", "depends", "due", "is_live", "part", "paths", "spent")
+    __slots__ = (
+        *("_declare", "_states", "depends", "due", "is_live", "name", "part", "paths", "spent"),
+    )
 
-    def __init__(self, declare: Callable[[], Iterable[str] | None]) -> None:
-        self._declare = declare
+    def __init__(self, declare: Callable[[], Iterable[str] | None], name: str = "") -> None:
+        self._declare, self.name = declare, name
         self._states: dict[Any, State] = {}
         self.part: Part | None = None
         self.depends: set[str] = set()
@@ -58,6 +62,10 @@ class Cell:
         times = [state.wake_at for state in self._states.values()]
         self.due = min((time for time in times if time is not None), default=None)
         return moved or ()
+
+    def inherit(self, before: "Cell") -> None:
+        """Let functions over time go on from what those of `before` remember."""
+        self._states = {place: state.copy() for place, state in before._states.items()}
 
     def remember(self, place: Any, state: "State") -> None:
         """Keep what the functions over time of an expression remember."""
@@ -91,8 +99,14 @@ class Context:
         self.cell, self.into, self._before = cell, Part(), before
 
     def wrong(self, at: int, message: str) -> None:
-        """Report what is wrong at the place `at`."""
-        self.into.problems.append(self.source.problem(at, message))
+        """Report what is wrong at the place `at`; in what may change it is wrong only as things are now."""
+        found = self.into.troubles if self.is_lenient else self.into.problems
+        found.append(self.source.problem(at, message))
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether what is wrong is like what is not known: it depends on facts, and all else was checked without."""
+        return self.cell.is_live and bool(self.known)
 
     def note(self, path: Path, name: str, *, is_live: bool) -> None:
         """Note that `path` is read, the value of which is `name`'s; `is_live` if that may change."""
@@ -101,7 +115,7 @@ class Context:
         self.cell.is_live |= is_live
 
     def state(self, *place: Any) -> "State":
-        """Return what the functions over time of the expression at a place remember."""
+        """Return what the functions over time of the expression that `place` tells remember."""
         from setpoint.expressions import State
 
         state = self._before.get(place) or State(self.known.clock)

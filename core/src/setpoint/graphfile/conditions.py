@@ -33,7 +33,7 @@ def items_of(form: "Form", which: str, body: Map) -> list[Mapping[str, Any]] | N
     form.scope.each_is_live = form.context.cell.is_live
     if rule := barred(found, written):
         form.context.wrong(at, f"{which}: for_each {rule}; go through vars or facts")
-        return []
+        return None if form.context.is_lenient else []
     if found is UNKNOWN:
         return None
     if isinstance(found, Mapping):
@@ -41,11 +41,11 @@ def items_of(form: "Form", which: str, body: Map) -> list[Mapping[str, Any]] | N
     if not isinstance(found, (list, tuple)):
         if found is not msgspec.UNSET:
             form.context.wrong(at, f"{which}: for_each must be a list or a map, not {show(found)}")
-        return []
+        return None if form.context.is_lenient else []
     items: list[Mapping[str, Any]] = [{"key": key_of(item), "value": item} for item in found]
     if rule := next(filter(None, (barred(item["key"]) for item in items)), ""):
         form.context.wrong(at, f"{which}: the key of an item {rule}; take it from vars or facts")
-        return []
+        return None if form.context.is_lenient else []
     return items
 
 

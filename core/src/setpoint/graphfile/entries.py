@@ -75,6 +75,7 @@ class Entries:
         rule = wrong_id(id_)
         if rule:
             self._context.wrong(key_at, rule)
+            self._context.into.undecided.add(pattern(key))
             return
         params, meta = body, NOTHING
         if type(body) is not Map or not self._is_plain(body):
@@ -83,15 +84,16 @@ class Entries:
             is_decided = is_decided and is_whole
         kind, _, name = id_.partition(" ")
         params, meta, is_whole = self._form.with_defaults(kind, params, meta)
-        declaration = Declaration(id_, kind, name, params, self._context.source, key_at, meta)
-        if "export" in meta:
-            self._export(declaration)
-        self._context.into.declare(declaration, is_whole=is_decided and is_whole)
+        source, is_live = self._context.source, self._context.cell.is_live
+        declaration = Declaration(id_, kind, name, params, source, key_at, meta, is_live)
+        is_whole = is_whole and is_decided and ("export" not in meta or self._exports(declaration))
+        self._context.into.declare(declaration, is_whole=is_whole)
 
-    def _export(self, declaration: Declaration) -> None:
-        from setpoint.graphfile.shared import export
+    def _exports(self, declaration: Declaration) -> bool:
+        """Return whether others may have `declaration`; reports it if not."""
+        from setpoint.graphfile.shared import is_exportable
 
-        export(self._context, declaration)
+        return is_exportable(self._context, declaration)
 
     def _evaluated(self, key: str, at: int) -> str | None:
         """Return the id that `key` stands for; one without a name if it stands for none; None: not known."""
@@ -102,7 +104,7 @@ class Entries:
         if id_ is not msgspec.UNSET:
             what = f"the key of a resource {rule}, as {show(key)} does; take it from vars or facts"
             self._context.wrong(at, what if rule else wrong_id(as_text(id_)))
-        return key
+        return None if self._context.is_lenient else key
 
     def _is_plain(self, body: Map) -> bool:
         """Whether each entry of `body` is a param, with nothing to replace in any of them."""

@@ -126,9 +126,9 @@ class Form:
 
             yield from cells(self)
         for kind, body, key_at, at in self.section("defaults").entries():
-            yield Cell(partial(self._default, kind, body, key_at, at))
+            yield Cell(partial(self._default, kind, body, key_at, at), f"defaults {kind}")
         yield from self._resources()
-        yield Cell(self._edges)
+        yield Cell(self._edges, "edges")
 
     def _resources(self) -> Iterator[Cell]:
         """Yield a cell for each resource that may change, and one for those in a row that do not."""
@@ -141,7 +141,7 @@ class Form:
             if constant:
                 yield Cell(partial(_declare_all, entries, constant))
                 constant = []
-            yield Cell(partial(entries.declare, *entry))
+            yield Cell(partial(entries.declare, *entry), f"resources {entry[0]}")
         if constant:
             yield Cell(partial(_declare_all, entries, constant))
 

@@ -44,6 +44,11 @@ class Include:
         self._stem = os.path.splitext(os.path.basename(file.source.file))[0]
 
     @property
+    def name(self) -> str:
+        """What tells it from other entries, as far as it is written."""
+        return f"{self._file.source.file} {self._body.get('as', '')}"
+
+    @property
     def forms(self) -> "list[Form]":
         """What is included now: one for each item of `for_each`."""
         return list(self._forms.values())

@@ -98,6 +98,16 @@ class Live:
         self._shares = True  # so that what is declared no more is withdrawn
         return Shared(dict(published), offers(offered), self._last.may_have)
 
+    def inherit(self, before: "Live") -> None:
+        """Take the place of `before`: functions over time go on from what they remember there.
+
+        They are told apart by the file, the module, the entry and their text.
+        """
+        known = {_name(form, cell): cell for form, cell in before._all_cells() if cell.name}
+        for form, cell in self._all_cells():
+            if (old := known.get(_name(form, cell))) is not None:
+                cell.inherit(old)
+
     def because(self, id_: str) -> dict[str, tuple[Any, Any]]:
         """Return what the declaration of the resource `id_`, which may be absent now, depends on.
 
@@ -123,14 +133,18 @@ class Live:
             self._is_built = False  # until it is known that nothing is wrong
             self._last = graph or self._built()
             self._is_built = True
-        self.troubles = [trouble for part in self._parts() for trouble in part.troubles]
+        found = [trouble for part in self._parts() for trouble in part.troubles]
+        self.troubles = found + self._builder.troubles
         for secret in secrets_in(list(values.values())):
             self._last.secrets.learn(secret)
         self.graph, self._before = self._last.copy(), self._last
         return self.graph
 
+    def _all_cells(self) -> Iterator[tuple[Form, Cell]]:
+        return (pair for form in self._forms for pair in form.cells())
+
     def _cells(self) -> Iterator[Cell]:
-        return (cell for form in self._forms for _, cell in form.cells())
+        return (cell for _, cell in self._all_cells())
 
     def _parts(self) -> Iterator[Part]:
         return (cell.part for cell in self._cells() if cell.part is not None)
@@ -138,6 +152,7 @@ class Live:
     def _built(self) -> Graph:
         """Return the graph of all that is declared now."""
         declarations = declared(self._forms, self._rest)
+        declarations.is_known = bool(self._known)
         graph = self._builder.build(declarations)
         self._stay(graph)
         return graph
@@ -158,6 +173,10 @@ class Live:
             for pair, edge in before.edges.items():
                 if not {*pair}.isdisjoint(kept) and {*pair} <= graph.resources.keys():
                     graph.edges.setdefault(pair, edge)
+
+
+def _name(form: Form, cell: Cell) -> tuple[str, str, str]:
+    return form.file.source.file, form.context.module, cell.name
 
 
 def _take(id_: str, before: Mapping[str, T], now: dict[str, T]) -> None:

@@ -164,7 +164,8 @@ class Scope:
         if place is None:
             place = self.source.locate(at, fragment, 2 * len(text) + 100)
         problem = self.source.problem(place, str(error))
-        if isinstance(error, ExpressionError) and self._may_change(text):
+        is_of_values = isinstance(error, ExpressionError) or self._context.is_lenient
+        if is_of_values and self._may_change(text):
             self._context.into.troubles.append(problem)
             return UNKNOWN
         self._context.into.problems.append(problem)
@@ -198,7 +199,7 @@ class Scope:
                 return msgspec.UNSET  # what is wrong with it is said already
         state = None
         if expression.is_timed:
-            state = self._context.state(at, expression.at, self.each.get("key"))
+            state = self._context.state(expression.source, self.each.get("key"))
         names = {**self._names, "each": self.each, "hosts": self._context.known.hosts}
         return evaluate(expression, names, lambda: self._place(expression, at), state)
 

@@ -33,15 +33,15 @@ def cells(form: "Form") -> Iterator[Cell]:
     form.scope.facts = {name: own(name) for name in form.section("facts")}
     form.scope.secrets = {name: f"secrets.{own(name)}" for name in form.section("secrets")}
     for name, body, key_at, at in form.section("inputs").entries():
-        yield Cell(partial(inputs.declare, form, name, body, key_at, at))
+        yield Cell(partial(inputs.declare, form, name, body, key_at, at), f"inputs {name}")
     yield from _vars(form)
     for name, body, _, at in form.section("facts").entries():
-        yield Cell(partial(_fact, form, name, body, at))
+        yield Cell(partial(_fact, form, name, body, at), f"facts {name}")
     for name, body, _, at in form.section("secrets").entries():
         yield Cell(partial(_secret, form, name, body, at))
     yield from _includes(form)
     for name, value, _, at in form.section("publish").entries():
-        yield Cell(partial(publish, form, name, value, at))
+        yield Cell(partial(publish, form, name, value, at), f"publish {name}")
     wanted = form.root.get("collect")
     if wanted is not None and not isinstance(wanted, Seq):
         at, what = form.at("collect"), f"collect must be a list of maps, not {show(wanted)}"
@@ -60,7 +60,7 @@ def _vars(form: "Form") -> Iterator[Cell]:
     written = form.section("vars")
     form.scope.expect(written)
     for name, value, _, at in written.entries():
-        yield Cell(partial(_var, form, name, value, at))
+        yield Cell(partial(_var, form, name, value, at), f"vars {name}")
 
 
 def _var(form: "Form", name: str, value: Any, at: int) -> Iterable[str]:
@@ -128,7 +128,7 @@ def _includes(form: "Form") -> Iterator[Cell]:
         if file is not None:
             include = Include(form, file, entry, at)
             form.includes.append(include)
-            yield Cell(include.declare)
+            yield Cell(include.declare, f"include {include.name}")
 
 
 def _faults(entry: Map, at: int) -> Iterator[tuple[int, str]]:

@@ -40,8 +40,8 @@ def publish(form: "Form", name: str, written: Any, at: int) -> None:
     value = _as_written(value)
     if value is not UNKNOWN and (rule := unshared(value)):
         form.context.wrong(at, f"publish: {name} {rule}")
-    else:
-        form.context.into.published[name] = value
+        value = UNKNOWN
+    form.context.into.published[name] = value
 
 
 def _as_written(value: Any) -> Any:
@@ -53,12 +53,15 @@ def _as_written(value: Any) -> Any:
     return {k: _as_written(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def export(context: "Context", declaration: Declaration) -> None:
-    """Report what of `declaration` cannot be offered to other hosts."""
+def is_exportable(context: "Context", declaration: Declaration) -> bool:
+    """Return whether `declaration` can be offered to other hosts; reports what of it cannot."""
+    found = True
     for name, value in declaration.params.items():
         if value is not msgspec.UNSET and (rule := unshared(value)):
             at = value_at(declaration.params, name, declaration.at)
             context.wrong(at, f"{shown(declaration.id)}: {name} {rule}")
+            found = False
+    return found
 
 
 def offers(declarations: Iterable[Declaration]) -> list[Exported]:
