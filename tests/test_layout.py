@@ -26,7 +26,7 @@ ORDER = (
 ENGINE = (
     "states events timers threads brakes redaction vertices runners standing scheduler exchange"
     " causes tracing lasting ledger parts modes outcomes quick batches workers general host watches swapping leaving"
-    " watchdog run engine"
+    " watchdog result run engine"
 ).split()
 
 

@@ -103,7 +103,8 @@ class Found:
         """The ids of all resources that the journal knows."""
         status = self._status
         owing = {id_ for debt in status.debts for id_ in debt}
-        return {*(e.id for e in self._entries), *status.outcomes, *status.intents, *owing} - {""}
+        known = {*status.outcomes, *status.intents, *status.held, *owing}
+        return {*(entry.id for entry in self._entries), *known} - {""}
 
     def of(self, id_: str, since: Since) -> "Told":
         """Return what is known of the resource `id_`."""

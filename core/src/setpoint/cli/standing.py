@@ -29,6 +29,9 @@ def standing(id_: str, entries: "Sequence[Entry]", status: "Status") -> list[str
 
 
 def _state(id_: str, entries: "Sequence[Entry]", status: "Status") -> str:
+    if id_ in status.held:
+        then = "waits for" if status.running else "when the run ended it waited for"
+        return f"{then} facts that are not known, or for something that does"
     last = entries[-1] if entries else None
     outcome = status.outcomes.get(id_)
     if last is not None and last.what == "left":
@@ -43,6 +46,8 @@ def _state(id_: str, entries: "Sequence[Entry]", status: "Status") -> str:
     if last is not None and last.what == "differs":
         return f"not as declared since {_moment(last.at)}, and left so (noop)"
     at = max(last.at if last else 0.0, outcome.at if outcome else 0.0)
+    if not at and any(debt.then == id_ for debt in status.debts):
+        return "not settled"
     return f"settled since {_moment(at)}" if at else "settled"
 
 
@@ -58,6 +63,8 @@ def _open(id_: str, entries: "Sequence[Entry]", status: "Status") -> Iterator[st
             break
         yield f"  {at} is blocked {outcome.detail}"
         at = _blocker(outcome.detail, status)
+    if id_ in status.held:
+        yield "  `setpoint plan` names those facts"
     if entries and entries[-1].what == "waits":
         yield f"  waits for {entries[-1].by[0]}"
     if id_ in status.intents:

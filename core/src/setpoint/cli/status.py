@@ -117,9 +117,10 @@ def _engine(found: Status) -> str:
 def _standing(summary: dict[str, Any]) -> str:
     """Return how the graph stood when it had last come to rest, or had ended."""
     done = counts(repaired=summary["repairs"], polled=summary["polled"])
-    wrong = counts(**{word: summary[word] for word in ("failed", "blocked", "unfinished")})
+    wrong = {word: summary[word] for word in ("failed", "blocked", "unfinished")}
+    wrong["waiting_for_facts"] = summary.get("waiting", 0)
     first = f"{resources(summary['resources'])}{', ' if done else ''}{done}"
-    return f"{first}: {wrong or 'all as declared'}"
+    return f"{first}: {counts(**wrong) or 'all as declared'}"
 
 
 def _drift(found: Status) -> str:

@@ -7,6 +7,6 @@ is to a resource), `outcomes` decides what follows, `ledger` and `exchange` carr
 
 from setpoint.engine.engine import Engine
 from setpoint.engine.parts import Options
-from setpoint.engine.run import Result
+from setpoint.engine.result import Result
 
 __all__ = ["Engine", "Options", "Result"]

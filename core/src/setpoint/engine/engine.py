@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from setpoint.engine.events import Event, Swapped
 from setpoint.engine.parts import Options, Parts
 from setpoint.engine.redaction import Redaction
-from setpoint.engine.run import Result, Run
+from setpoint.engine.result import Result
+from setpoint.engine.run import Run
 from setpoint.graph import Graph
 from setpoint.host import Host
 from setpoint.journal import Journal

@@ -83,15 +83,17 @@ class Converged(Event, frozen=True):
     """Nothing is dirty, running or owed any more; `id` is empty.
 
     failed, blocked: how many resources are not as declared.
+    waiting: how many more wait for facts that are not known, or for something that does.
     """
 
     failed: int
     blocked: int
     resources: int
+    waiting: int = 0
 
 
 class Swapped(Event, frozen=True):
-    """The graph was replaced; `id` is empty. The numbers count resources."""
+    """The graph was replaced; `id` is empty. The numbers count resources that are declared, not what puts back others."""
 
     added: int
     changed: int

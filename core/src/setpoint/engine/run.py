@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-import msgspec
-
 from setpoint.engine.batches import Batches
 from setpoint.engine.events import Converged, Swapped, Warned
 from setpoint.engine.general import General
@@ -15,36 +13,14 @@ from setpoint.engine.modes import Modes
 from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.engine.quick import Quick
+from setpoint.engine.result import Result
 from setpoint.engine.states import BATCH, CLEAN, NAMES
 from setpoint.engine.swapping import Difference, Swapping
 from setpoint.engine.watchdog import Watchdog
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
 
-
-class Result(msgspec.Struct, frozen=True):
-    """How a run ended.
-
-    resources: how many there are in the graph.
-    repairs: how many runs changed something.
-    failed: id to why, for each resource that failed last.
-    blocked: id to the id of what blocks it.
-    unfinished: how many were not settled when the run was stopped.
-    exit_code: with which a resource has ended the run; None if none has.
-    """
-
-    resources: int
-    repairs: int
-    failed: Mapping[str, str]
-    blocked: Mapping[str, str]
-    unfinished: int
-    exit_code: int | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether all is as declared, as far as the run was to go."""
-        left = self.unfinished and self.exit_code is None
-        return not (self.failed or self.blocked or left)
+NAMED = 100  # resources that wait for facts, of which `setpoint explain` is told
 
 
 class Run:
@@ -114,7 +90,7 @@ class Run:
         return self._take(graph)
 
     def _take(self, graph: Graph) -> Swapped:
-        found = self._replace(graph)
+        found = self._replace(graph).declared
         self._parts.tracing.swapped(found.added, found.changed, found.removed, self._why)
         event = Swapped("", len(found.added), len(found.changed), len(found.removed))
         self._parts.last_change = self._parts.now()
@@ -185,9 +161,14 @@ class Run:
             for v, by in parts.scheduler.blocked_by.items()
         }
         failed = {parts.key(v): why for v, why in self._outcomes.failed.items()}
-        unfinished = parts.scheduler.active
         return Result(
-            len(parts.vertices), parts.repairs, failed, blocked, unfinished, parts.exit_code
+            resources=len(self._wanted.resources),
+            repairs=parts.repairs,
+            failed=failed,
+            blocked=blocked,
+            unfinished=parts.scheduler.active,
+            waiting=len(self._wanted.held),
+            exit_code=parts.exit_code,
         )
 
     async def close(self) -> None:
@@ -256,7 +237,8 @@ class Run:
             self._told = parts.last_change
             blocked = len(parts.scheduler.blocked_by)
             failed = len(self._outcomes.failed)
-            parts.emit(Converged("", failed, blocked, len(parts.vertices)))
+            resources, waiting = len(self._wanted.resources), len(self._wanted.held)
+            parts.emit(Converged("", failed, blocked, resources, waiting))
             self._summarize()
         timeout = parts.options.converged_timeout
         if timeout >= 0 and not self._waiting:
@@ -275,12 +257,14 @@ class Run:
             parts.journal.summary(
                 {
                     "graph": self._swapping.name,
-                    "resources": len(parts.vertices),
+                    "resources": len(self._wanted.resources),
                     "repairs": parts.repairs,
                     "failed": len(self._outcomes.failed),
                     "blocked": len(parts.scheduler.blocked_by),
                     "unfinished": parts.scheduler.active,
                     "polled": parts.host.watcher.polling,
+                    "waiting": len(self._wanted.held),
+                    "held": sorted(self._wanted.held)[:NAMED],
                 }
             )
 

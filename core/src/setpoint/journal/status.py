@@ -53,6 +53,11 @@ class Status(msgspec.Struct, frozen=True):
         """Whether the run ended without closing its journal."""
         return not self.running and not self.ended
 
+    @property
+    def held(self) -> set[str]:
+        """The ids of what waited for facts when it last said how it stands, the first of them."""
+        return set(self.summary.get("held", ()))
+
 
 def read_status(directory: str | os.PathLike[str]) -> Status:
     """Return what the journal in `directory` says, without disturbing an engine that runs.
