@@ -17,6 +17,7 @@ class Rules:
     due: pairs (notifier, listener) of refreshes that are still to come.
     perhaps: listeners that may be refreshed, because somebody changed something.
     loose: others may be too, because a process was killed.
+    listeners: id to all that it ever notified, some of which are told when it is put back.
     """
 
     def __init__(self, site: Site) -> None:
@@ -25,6 +26,7 @@ class Rules:
         self.ours: dict[str, set[str]] = {}
         self.due: set[tuple[str, str]] = set()
         self.perhaps: set[str] = set()
+        self.listeners: dict[str, set[str]] = {}
         self.loose = False
 
     def judge(self, *, alone: bool) -> None:
@@ -152,11 +154,15 @@ class Rules:
             self.site.killed
         )  # what was done is perhaps not written down, so it is done again
         due = set(self.due)
+        for first, then in (pair for shape in self.site.shapes for pair in shape.edges):
+            self.listeners.setdefault(first, set()).add(then)
         for done in self.log:
             if done.verb == "refresh":
                 assert done.id in self.perhaps or self.loose, f"{done.id}: nobody told it"
                 self.perhaps.discard(done.id)
                 due = {pair for pair in due if pair[1] != done.id}
+            if done.verb == "restore":
+                self.perhaps |= self.listeners.get(done.id, set())
             if done.verb in ("apply", "refresh"):
                 told = {
                     pair for shape in self.site.shapes for pair in shape.edges if shape.edges[pair]
