@@ -23,6 +23,7 @@ from setpoint.engine.vertices import Vertices
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
 from setpoint.resource import Resource
+from setpoint.reversals import Reversal
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -35,6 +36,16 @@ class Difference(msgspec.Struct, frozen=True):
     changed: list[str]
     removed: list[str]
     shape: bool
+
+    @property
+    def declared(self) -> "Difference":
+        """The same without what puts back others, which nobody declares."""
+        added, changed, removed = map(_declared, (self.added, self.changed, self.removed))
+        return Difference(added, changed, removed, self.shape)
+
+
+def _declared(ids: list[str]) -> list[str]:
+    return [id_ for id_ in ids if not id_.startswith(f"{Reversal.kind} ")]
 
 
 class Resources(Mapping[str, Resource]):
