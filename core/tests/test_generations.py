@@ -20,7 +20,7 @@ def host(tmp_path: Path):
     made.close()
 
 
-def made(text: str, by: str = "saved a.yaml", scope: str = "/a.yaml") -> Generation:
+def made(text: str, by: str = "a.yaml was saved", scope: str = "/a.yaml") -> Generation:
     return Generation(
         number=0, at=1.0, by=by, scope=scope, given=(scope,), files={scope: text}, resources=1
     )
@@ -50,7 +50,7 @@ def test_files_of_an_older_generation_are_a_rollback_to_it(host):
     found = Generations(host)
     for text in ("one", "two"):
         found.keep(made(text))
-    assert found.keep(made("one")).by == "rollback to 1"
+    assert found.keep(made("one")).by == "rolled back to 1"
     assert found.keep(made("two", by="start")).by == "start"
 
 

@@ -30,7 +30,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
     number: counted over all graphs of a state directory, from 1.
     at: wall time.
-    by: what led to it: "start", "saved site.yaml", "reload", "rollback to 3".
+    by: what led to it: "start", "site.yaml was saved", "reload was asked for", "rolled back to 3".
     scope: tells the graph from others with the same state directory, see `Graph`.
     given: the files that were named on the command line, absolute.
     files: path to text of all files that were read, included ones too.
@@ -123,7 +123,7 @@ class Generations:
         made = msgspec.structs.replace(
             new,
             number=numbers[-1] + 1 if numbers else 1,
-            by=f"rollback to {back[-1]}" if back and new.by != "start" else new.by,
+            by=f"rolled back to {back[-1]}" if back and new.by != "start" else new.by,
         )
         self._write(made)
         self._prune()

@@ -17,7 +17,7 @@ from setpoint.values import Change
 
 if TYPE_CHECKING:
     from setpoint.host import Host
-    from setpoint.plan import Plan
+    from setpoint.plan import Plan, Step
 
 LOOK = 2.0  # seconds that a look at the machine may take: who saves a file waits for it
 NAMED = 5  # edges, or resources, that are named of many
@@ -69,11 +69,7 @@ def _merged(found: Comparison, plan: "Plan | None", new: Graph, redaction: Redac
         steps.append(seen.get(id_) or Step(id_, "add", changes))
     for id_, changes in found.changes.items():
         step = seen.get(id_) or Step(id_, "change")
-        told = {change.attribute for change in changes}
-        more = tuple(change for change in step.changes if change.attribute not in told)
-        steps.append(
-            msgspec.structs.replace(step, action="change", changes=(*changes, *more), mark="")
-        )
+        steps.append(_joined(step, changes))
     for id_ in found.goes:
         back = seen.get(f"reverse {id_}")
         steps.append(Step(id_, "drop", back.changes if back else ()))
@@ -82,6 +78,16 @@ def _merged(found: Comparison, plan: "Plan | None", new: Graph, redaction: Redac
     troubles = tuple(trouble for trouble in plan.troubles if trouble.id in found.ids)
     stays = {"steps": tuple(steps), "troubles": troubles, "doubts": (), "blocked": ()}
     return msgspec.structs.replace(plan, **stays)
+
+
+def _joined(step: "Step", declared: tuple[Change, ...]) -> "Step":
+    """Return `step` with how it is `declared` otherwise, and of what the machine lacks only the rest."""
+    told = {change.attribute for change in declared}
+    more = tuple(change for change in step.changes if change.attribute not in told)
+    pending = {param: source for param, source in step.pending.items() if param not in told}
+    return msgspec.structs.replace(
+        step, action="change", changes=(*declared, *more), pending=pending, mark=""
+    )
 
 
 def _declared(id_: str, graph: Graph, redaction: Redaction) -> Iterator[Change]:

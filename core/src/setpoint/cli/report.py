@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from setpoint.cli.screen import Screen
-from setpoint.cli.words import Line, Tally, counts, line, summary
+from setpoint.cli.words import PRINTED, Line, Tally, counts, line, summary
 from setpoint.engine import Engine, Result
 from setpoint.engine.events import Changed, Converged, Event, Progress, Refreshed, Swapped
 from setpoint.graph import Graph
@@ -104,6 +104,8 @@ class Report:
         """Say what is different in a graph that was loaded."""
         from setpoint.cli.edited import document, lines
 
+        if edited.found:
+            self._converged = None  # when that is done is worth a line, if all is as before too
         if self._as_json:
             self._json(document(edited))
         else:
@@ -159,7 +161,7 @@ class Report:
             self._look_later(REDRAW)
         if self._as_json:
             self._json(msgspec.to_builtins(event, enc_hook=str))
-        elif is_news and not _is_empty(event):
+        elif is_news and not _is_told(event):
             self._show(event)
 
     def _show(self, event: Event) -> None:
@@ -232,9 +234,11 @@ class _Handler(logging.Handler):
         (self._report.error if record.levelno >= logging.ERROR else self._report.warn)(text)
 
 
-def _is_empty(event: Event) -> bool:
-    """Whether it says that another graph makes no difference: what was said before it tells more."""
-    return isinstance(event, Swapped) and not (event.added or event.changed or event.removed)
+def _is_told(event: Event) -> bool:
+    """Whether a person knows it already: what is different in a graph, what a resource has printed."""
+    if isinstance(event, Changed):
+        return event.applied and all(change.attribute == PRINTED for change in event.changes)
+    return isinstance(event, Swapped)
 
 
 def _some(ids: list[str]) -> str:

@@ -64,7 +64,7 @@ class Saved:
         self.news.set()
 
     async def next(self) -> str:
-        """Return, once files were saved, what to call that: "site.yaml was saved", "reload"."""
+        """Return, once files were saved, what to call that: "site.yaml was saved", "reload was asked for"."""
         while True:
             await self.news.wait()
             while self.news.is_set():  # an editor writes in several steps
@@ -76,7 +76,7 @@ class Saved:
             if saved:
                 return _called(saved)
             if is_asked:
-                return "reload"
+                return "reload was asked for"
 
 
 def stamps(files: Iterable[str]) -> dict[str, Stamp]:
@@ -106,6 +106,6 @@ def stamps_of(texts: Mapping[str, str]) -> dict[str, Stamp]:
 
 
 def _called(saved: list[str]) -> str:
-    first = os.path.basename(saved[0])
-    more = f" and {len(saved) - 1} more" if len(saved) > 1 else ""
-    return f"saved {first}{more}"
+    if len(saved) > 1:
+        return f"{len(saved)} files were saved"
+    return f"{os.path.basename(saved[0])} was saved"

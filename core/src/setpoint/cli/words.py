@@ -14,13 +14,13 @@ from setpoint.engine.events import (
     Progress,
     Recovered,
     Refreshed,
-    Swapped,
     Unwatched,
     Warned,
 )
 from setpoint.values import HIDDEN, Change, as_text
 
 LONGEST = 60  # characters of a value that are shown within a line
+PRINTED = "stdout"  # the attribute that is what a resource has printed itself
 COLORS = {"error": "red", "blocked": "magenta", "warning": "yellow"}
 
 
@@ -40,7 +40,8 @@ def line(event: Event) -> Line:
 @line.register
 def _(event: Changed) -> Line:
     noop = "" if event.applied else " (noop)"
-    return Line(f"{event.id}{noop}: {', '.join(map(sentence, event.changes))}")
+    news = (c for c in event.changes if c.attribute != PRINTED or not event.applied)
+    return Line(f"{event.id}{noop}: {', '.join(map(sentence, news))}")
 
 
 @line.register
@@ -89,14 +90,8 @@ def _(event: Warned) -> Line:
 
 @line.register
 def _(event: Converged) -> Line:
-    wrong = counts(failed=event.failed, blocked=event.blocked)
+    wrong = counts(failed=event.failed, blocked=event.blocked, waiting_for_facts=event.waiting)
     return Line(f"converged: {resources(event.resources)}, {wrong or 'nothing left to do'}")
-
-
-@line.register
-def _(event: Swapped) -> Line:
-    found = f"{event.added} added, {event.changed} changed, {event.removed} removed"
-    return Line(f"graph changed: {found}")
 
 
 class Tally(NamedTuple):
@@ -111,7 +106,10 @@ def summary(result: Result, done: Tally, seconds: float) -> str:
     """Return the last line of a run that took `seconds`."""
     what = counts(changed=done.changed, to_change=done.to_change, refreshed=done.refreshed)
     wrong = counts(
-        failed=len(result.failed), blocked=len(result.blocked), unfinished=result.unfinished
+        failed=len(result.failed),
+        blocked=len(result.blocked),
+        unfinished=result.unfinished,
+        waiting_for_facts=result.waiting,
     )
     well = "left as it is (noop)" if done.to_change else "all as declared"
     parts = f"{resources(result.resources)}{', ' if what else ''}{what}"

@@ -93,7 +93,7 @@ class Converged(Event, frozen=True):
 
 
 class Swapped(Event, frozen=True):
-    """The graph was replaced; `id` is empty. The numbers count resources that are declared, not what puts back others."""
+    """The graph was replaced; `id` is empty. The numbers count resources, but not those that put back others."""
 
     added: int
     changed: int
