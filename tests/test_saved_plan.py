@@ -70,6 +70,13 @@ def test_something_else_is_not_overwritten_by_a_plan(saving):
     assert saving.here.file.read_text() == before
 
 
+def test_a_place_that_cannot_be_written_is_told_without_a_traceback(saving, tmp_path):
+    ended = saving.here.call("plan", "--out", str(tmp_path / "nowhere/site.plan"))
+    assert ended.code == 1
+    assert ended.err.startswith("error: the plan cannot be saved, ")
+    assert ended.err.count("\n") == 1
+
+
 def test_the_exit_code_is_that_of_any_plan(saving):
     assert saving.plan("--detailed-exitcode").code == 2
     assert saving.apply().code == 0
@@ -110,7 +117,7 @@ def test_a_plan_is_not_applied_twice(saving):
     assert saving.apply().code == 0
     ended = saving.apply()
     assert ended.code == 1
-    assert f"file {saving.here.home}/out changes in the plan, and does no more" in ended.err
+    assert f"file {saving.here.home}/out changes in the plan, and not now" in ended.err
 
 
 def test_a_graph_file_that_was_changed_is_named(saving):

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from setpoint.clock import Clock
 from setpoint.errors import JournalError
 from setpoint.journal import Debt, Journal, read_status
+from setpoint.journal.lock import this_process
 
 
 @contextmanager
@@ -179,3 +181,10 @@ def test_many_may_look_while_one_writes(tmp_path: Path) -> None:
     journal.close()
     assert len(seen) >= 3
     assert len(read_status(tmp_path).debts) == 200
+
+
+def test_a_command_line_that_is_not_utf_8_can_be_written_down(monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["setpoint", os.fsdecode(b"\xff.yaml")])
+    assert msgspec.json.decode(msgspec.json.encode(this_process(0.0)))["command"] == (
+        "setpoint \\udcff.yaml"
+    )

@@ -294,7 +294,10 @@ def test_a_secret_is_declared_by_where_it_comes_from(body, fact):
             {},
             "the secret db must be a map of file, env, exec to what it is about, not an empty map",
         ),
-        ({"file": "/a", "env": "B"}, "the secret db must be a map of file, env, exec to what"),
+        (
+            {"file": "/a", "env": "B"},
+            "the secret db comes from one of file, env, exec, not from 2; params stand below it",
+        ),
         (
             {"fiel": "/a"},
             "a secret comes from file, env, exec, not from 'fiel'; did you mean 'file'?",

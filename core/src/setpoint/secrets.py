@@ -73,8 +73,8 @@ class SecretFile(Fact):
         with open(self.host.files.open(self.name, follow=True), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o7777
             if mode & OTHERS and self.__dict__.get("mode") != mode:
-                rule = f"others may read or write it, its mode is {mode:04o}"
-                self.host.log(self).warning("%s; take that from them", rule)
+                rule = f"others may read or write {self.name}, its mode is {mode:04o}"
+                self.host.log(self).warning("%s; take that from them by chmod 600", rule)
             self.__dict__["mode"] = mode
             return _text(self.name, file.read(MAX_BYTES + 1))
 
@@ -181,7 +181,11 @@ def declared(name: str, body: Any, source: Source, at: int, problems: list[Probl
         problems: what is wrong with the file.
 
     """
-    if not isinstance(body, Map) or len(body) != 1:
+    if isinstance(body, Map) and len(body) > 1:
+        rule = f"the secret {name} comes from one of {', '.join(SORTS)}, not from {len(body)}"
+        problems.append(source.problem(at, f"{rule}; params stand below it"))
+        return None
+    if not isinstance(body, Map) or not body:
         rule = f"the secret {name} must be a map of {', '.join(SORTS)} to what it is about"
         problems.append(source.problem(at, f"{rule}, not {show(body)}; write {{ file: PATH }}"))
         return None

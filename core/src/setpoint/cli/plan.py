@@ -7,14 +7,16 @@ import click
 
 from setpoint.cli.installed import installed
 from setpoint.cli.only import ONLY, left_out, part
-from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, read, warn
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, logs, read, warn
 from setpoint.cli.planned import document, lines
 from setpoint.cli.unhandled import told_without
 from setpoint.engine.redaction import Redaction
+from setpoint.errors import SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
 from setpoint.knowing import AT_ALL, Knowing
+from setpoint.oserrors import told
 from setpoint.paths import absolute
 from setpoint.plan import Plan, plan, saved
 
@@ -66,26 +68,35 @@ def command(
     exactly what was shown, or nothing if anything has moved since.
     """
     asked = saved.Asked(tuple(map(absolute, files)), only, automatic)
-    graph, found = _plan(asked, prefix, out)
-    told = [*filter(None, [left_out(graph)]), *lines(found)]
-    click.echo(document(found) if as_json else "\n".join(told))
+    graph, found = _plan(files, asked, prefix, out)
+    said = [*filter(None, [left_out(graph)]), *lines(found)]
+    click.echo(document(found) if as_json else "\n".join(said))
     if found.failed:
         sys.exit(1)
     sys.exit(2 if detailed_exitcode and found.changes_something else 0)
 
 
-def _plan(asked: saved.Asked, prefix: str | None, out: str | None) -> tuple[Graph, Plan]:
-    live = read(asked.files, asked.automatic)
+def _plan(
+    files: tuple[str, ...], asked: saved.Asked, prefix: str | None, out: str | None
+) -> tuple[Graph, Plan]:
+    live = read(files, asked.automatic)
     host = Host(state=prefix)
     try:
         secret = saved.key(host, make=True) if out else b""
         graph, found = asyncio.run(_planned(live, asked.only, host, secret))
         if out:
             made = saved.made_of(graph, live.texts, installed(), secret)
-            saved.write(out, host, found, made, asked)
+            _save(out, host, found, made, asked)
         return graph, found
     finally:
         host.close()
+
+
+def _save(out: str, host: Host, found: Plan, made: saved.Made, asked: saved.Asked) -> None:
+    try:
+        saved.write(out, host, found, made, asked)
+    except OSError as error:
+        raise SetpointError(f"the plan cannot be saved, {told(error)}") from None
 
 
 async def _planned(
@@ -93,17 +104,18 @@ async def _planned(
 ) -> tuple[Graph, Plan]:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
-    knowing = Knowing(host, warn, lambda _: None)
+    knowing = Knowing(host, warn, lambda _: None, redaction)
     try:
-        graph = part(await knowing.graph(live, AT_ALL), only, host.root)
-        found = await plan(
-            graph,
-            plugins=installed(),
-            host=host,
-            redaction=redaction,
-            because=live.because,
-            key=secret,
-        )
+        with logs(redaction):
+            graph = part(await knowing.graph(live, AT_ALL), only, host.root)
+            found = await plan(
+                graph,
+                plugins=installed(),
+                host=host,
+                redaction=redaction,
+                because=live.because,
+                key=secret,
+            )
         return graph, found
     finally:
         await knowing.close()

@@ -35,15 +35,26 @@ class Fault(NamedTuple):
 
 
 def faults(
-    which: str, value: Any, type_: Any, convert: Convert, at: int | None = None
+    which: str,
+    value: Any,
+    type_: Any,
+    convert: Convert,
+    at: int | None = None,
+    *,
+    computed: bool = False,
 ) -> Iterator[Fault]:
-    """Yield what is wrong with `value`, which `convert` does not accept as a `type_`."""
+    """Yield what is wrong with `value`, which `convert` does not accept as a `type_`.
+
+    `computed` says that an expression gives it, so that it stands nowhere as it is.
+    """
     inside = list(_inside(which, value, type_, convert, at))
     if inside:
         yield from inside
         return
     rule = f"must be {describe(type_)}, not {show(value)}"
     cure = _cure(which, value, members(type_))
+    if computed and cure.startswith("write "):
+        cure = "make text of it by str(...)" if not isinstance(value, str) else ""
     yield Fault(at, which, f"{rule}; {cure}" if cure else rule)
 
 

@@ -221,7 +221,8 @@ class Instances:
         try:
             values[param.name] = param.accept(value)
         except msgspec.ValidationError:
-            for fault in param.faults(value):
+            written = declaration.source.text[at : at + 4].lstrip("\"'")
+            for fault in param.faults(value, computed=written.startswith("${{")):
                 place = at if fault.at is None else fault.at
                 self._report(declaration, place, f"{prefix}{fault}", hidden=param.secret)
 

@@ -50,14 +50,17 @@ class Param:
             self._accepted[key] = convert(value, self.type)
         return self._accepted[key]
 
-    def faults(self, value: Any) -> list[Fault]:
-        """Return what is wrong with `value`, which was not accepted; never what a secret is."""
+    def faults(self, value: Any, *, computed: bool = False) -> list[Fault]:
+        """Return what is wrong with `value`, which was not accepted; never what a secret is.
+
+        `computed` says that an expression gives it.
+        """
         if any(secrets_in(value)):
             return [Fault(None, self.name, f"must be {describe(self.type)}, and the secret is not")]
         if self.secret:
             cure = "" if isinstance(value, str) else "; put it in quotes"
             return [Fault(None, self.name, f"must be {describe(self.type)}{cure}")]
-        return list(faults(self.name, value, self.type, convert))
+        return list(faults(self.name, value, self.type, convert, computed=computed))
 
 
 def _scalars(type_: Any) -> Iterator[type]:

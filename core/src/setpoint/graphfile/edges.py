@@ -71,7 +71,7 @@ class Edges:
             elif rule := barred(item):
                 self._context.wrong(place, f"an edge {rule}; take its ends from vars or facts")
             else:
-                rule = f"an edge is a text, not {show(item)}"
+                rule = f"an edge has an arrow between resources, not {show(item)}"
                 self._context.wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
 
     def _chain(self, text: str, at: int) -> Iterator[Link]:

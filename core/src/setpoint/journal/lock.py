@@ -31,7 +31,10 @@ class Owner(msgspec.Struct, frozen=True):
 
 def this_process(since: float) -> Owner:
     """Return the owner that this process is, from `since` (seconds since 1970) on."""
-    return Owner(os.getpid(), os.uname().nodename, " ".join(sys.argv), since, boot_id())
+    command = (
+        " ".join(sys.argv).encode(errors="backslashreplace").decode()
+    )  # names of files are bytes
+    return Owner(os.getpid(), os.uname().nodename, command, since, boot_id())
 
 
 def boot_id() -> str:

@@ -75,7 +75,7 @@ def _of_machine(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         was, is_ = ({one["id"]: _bare(one) for one in plan[part]} for plan in (before, now))
         for id_ in dict.fromkeys((*was, *is_)):
             if id_ not in is_:
-                yield f"{id_} {what} in the plan, and does no more"
+                yield f"{id_} {what} in the plan, and not now"
             elif id_ not in was:
                 yield f"{id_} {what} now, and not in the plan"
             elif was[id_] != is_[id_]:
