@@ -12,22 +12,29 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from setpoint.graph import Edge, Graph, Rule
+from setpoint.relations import Need, Thing
 from setpoint.resource import Resource
 
 T = TypeVar("T")
 
 
-def connect(graph: Graph) -> None:
+Known = dict[str, tuple[Resource, tuple[Thing, ...], tuple[Need, ...]]]
+
+
+def connect(graph: Graph, known: Known | None = None) -> None:
     """Add to `graph` the edges that follow from its resources.
+
+    What those say of themselves is kept in `known`, if that is given, and taken from there for the same resources.
 
     Those that would make a circle are left out, with a warning of the graph; so are those of a plugin that fails when
     it is asked. Resources whose `meta.autoedge` is false have none.
     """
     asked = [resource for resource in graph.resources.values() if resource.meta.autoedge]
-    providers = _Providers(graph, asked)
+    said = _said(graph, asked, {} if known is None else known)
+    providers = _Providers(said)
     declared, edges = graph.edges, dict[tuple[str, str], Edge]()
-    for resource in asked:
-        for edge in providers.edges(resource):
+    for id_, (_, _, needs) in said.items():
+        for edge in providers.edges(id_, needs):
             pair = (edge.first, edge.then)
             if pair not in edges and pair not in declared and pair[::-1] not in declared:
                 edges[pair] = edge
@@ -49,24 +56,18 @@ def _lead_forward(graph: Graph, edges: Iterable[tuple[str, str]]) -> bool:
 class _Providers:
     """Who provides what; of several who say so, a mount and its mount point say, all are waited for."""
 
-    def __init__(self, graph: Graph, resources: Iterable[Resource]) -> None:
-        self._graph = graph
+    def __init__(self, said: Known) -> None:
         self._things: dict[tuple[str, str], tuple[str, ...]] = {}
         self._nearest: dict[tuple[str, str], tuple[str, ...]] = {}
-        for resource in resources:
-            if type(resource).provides is not Resource.provides:
-                id_ = resource.id
-                for thing in self._told(resource, type(resource).provides):
-                    self._things[thing] = (*self._things.get(thing, ()), id_)
+        for id_, (_, things, _) in said.items():
+            for thing in things:
+                self._things[thing] = (*self._things.get(thing, ()), id_)
         self._provided = {what for what, _ in self._things}
         self._rules: dict[str, Rule] = {}
 
-    def edges(self, resource: Resource) -> Iterator[Edge]:
-        """Yield the edges that follow from the needs of `resource`."""
-        if type(resource).needs is Resource.needs:
-            return
-        id_ = resource.id
-        for what, name, rule, nearest, notify, after in self._told(resource, type(resource).needs):
+    def edges(self, id_: str, needs: Iterable[Need]) -> Iterator[Edge]:
+        """Yield the edges that follow from the `needs` of the resource `id_`."""
+        for what, name, rule, nearest, notify, after in needs:
             if what not in self._provided:
                 continue
             key = (what, name)
@@ -91,14 +92,35 @@ class _Providers:
             known[passed] = found
         return found
 
-    def _told(self, resource: Resource, verb: Callable[[Resource], Iterable[T]]) -> Iterable[T]:
-        """Return what `verb` says of `resource`, nothing if its plugin fails."""
-        try:
-            return tuple(verb(resource))
-        except Exception as error:  # whatever a plugin raises
-            what = f"its plugin fails when asked for automatic edges, {error!r}; it has none"
-            self._graph.warn(resource.id, what)
-            return ()
+
+def _said(graph: Graph, asked: Iterable[Resource], known: Known) -> Known:
+    """Return what those who are `asked` say of themselves; as `known` if that is of the same resources."""
+    found: Known = {}
+    for resource in asked:
+        id_ = resource.id
+        before = known.get(id_)
+        if before is None or before[0] is not resource:
+            things = _told(graph, resource, type(resource).provides)
+            needs = _told(graph, resource, type(resource).needs)
+            if not things and not needs:
+                continue
+            before = resource, things, needs
+        found[id_] = before
+    known.clear()
+    known.update(found)
+    return found
+
+
+def _told(
+    graph: Graph, resource: Resource, verb: Callable[[Resource], Iterable[T]]
+) -> tuple[T, ...]:
+    """Return what `verb` says of `resource`, nothing if its plugin fails."""
+    try:
+        return tuple(verb(resource))
+    except Exception as error:  # whatever a plugin raises
+        what = f"its plugin fails when asked for automatic edges, {error!r}; it has none"
+        graph.warn(resource.id, what)
+        return ()
 
 
 def _knot(ids: Iterable[str], pairs: list[tuple[str, str]]) -> set[str]:

@@ -51,6 +51,7 @@ class Builder:
         self.held: frozenset[str] = frozenset()
         self.troubles: list[Problem] = []
         self._made: dict[str, Made] = {}
+        self._said: autoedges.Known = {}
 
     def keep(self, made: Mapping[str, Made]) -> None:
         """Take over what was made of declarations since the last graph was built, by id."""
@@ -82,7 +83,7 @@ class Builder:
         if declarations.sources and not graph.name:
             graph.scope = os.path.abspath(declarations.sources[0].file)
         if self._automatic:
-            autoedges.connect(graph)
+            autoedges.connect(graph, self._said)
         return graph
 
 

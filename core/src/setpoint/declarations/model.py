@@ -114,6 +114,14 @@ class Part:
         self.published: dict[str, Any] = {}
         self.exported: list[Declaration] = []
         self.collected: list[Declaration] = []
+        self._filled: list[tuple[str, Any]] | None = None
+
+    @property
+    def filled(self) -> list[tuple[str, Any]]:
+        """What there is in it, by name, once it is complete: of most things there is nothing."""
+        if self._filled is None:
+            self._filled = [(name, of) for name, of in vars(self).items() if of]
+        return self._filled
 
     def declare(self, declaration: Declaration, *, is_whole: bool = True) -> None:
         """Add a resource: to what is here, unless it is hidden, and to what others may collect.
@@ -131,14 +139,13 @@ class Part:
             self.resources.append(declaration)
 
     def add(self, other: "Part") -> None:
-        """Add all of `other`."""
-        for name, more in vars(other).items():
-            if more and not isinstance(more, (str, bool)):
-                mine = getattr(self, name)
-                if isinstance(mine, list):
-                    mine += more
-                else:
-                    mine.update(more)
+        """Add all of `other`, which is complete."""
+        for name, more in other.filled:
+            mine = getattr(self, name)
+            if isinstance(mine, list):
+                mine += more
+            elif not isinstance(mine, (str, bool)):
+                mine.update(more)
 
 
 class Declarations(Part):
@@ -160,7 +167,9 @@ class Declarations(Part):
         """Return what can be added to without changing this one."""
         made = Declarations()
         for name, value in vars(self).items():
-            setattr(made, name, value if isinstance(value, (str, bool)) else value.copy())
+            is_plain = value is None or isinstance(value, (str, bool))
+            setattr(made, name, value if is_plain else value.copy())
+        made._filled = None
         return made
 
     def may_be(self, reference: str) -> bool:

@@ -53,8 +53,9 @@ def _declare_alike(before: Part, now: Part) -> bool:
     """Whether both declare the same, but for params."""
     if now.trials or [one.id for one in before.resources] != [one.id for one in now.resources]:
         return False
-    mine, others = vars(now), vars(before)
-    return all(mine[name] == others[name] for name in mine.keys() - _PARAMS_ONLY)
+    mine, others = dict(now.filled), dict(before.filled)
+    either = (mine.keys() | others.keys()) - _PARAMS_ONLY
+    return all(mine.get(name) == others.get(name) for name in either)
 
 
 def _fits(graph: Graph, made: Made, builder: Builder) -> bool:

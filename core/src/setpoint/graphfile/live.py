@@ -68,12 +68,24 @@ class Live:
         self._forms = [Form(root, self._known) for root in roots]
         self._builder = Builder(plugins, automatic=automatic)
         self._causes = Causes(self._forms)
-        self._is_built = self._shares = False
+        self._is_built = self._shares = self._is_constant = False
         self._last = Graph()
         self.troubles: list[Problem] = []
         self._before = Graph()
         self.graph = self.evaluate({})
         self._before, self._is_built = Graph(), False  # nothing runs yet
+        self._is_constant = not any(cell.is_live or cell.due is not None for cell in self._cells())
+        if self._is_constant:
+            self._forget(plugins)
+
+    def _forget(self, plugins: "Plugins") -> None:
+        """Keep nothing but the graph: it will never be another one, and may be large."""
+        shared = [part for part in (self._rest, *self._parts()) if part.exported or part.published]
+        self._rest = Declarations()
+        for part in shared:
+            self._rest.exported += part.exported
+            self._rest.published.update(part.published)
+        self._forms, self._causes, self._builder = [], Causes([]), Builder(plugins)
 
     @property
     def facts(self) -> "Mapping[str, Fact]":
@@ -89,7 +101,8 @@ class Live:
     def shares(self) -> "Shared | None":
         """What this host tells others, as of the last evaluation; None if it never did."""
         offered = [one for part in (self._rest, *self._parts()) for one in part.exported]
-        published = [(name, v) for part in self._parts() for name, v in part.published.items()]
+        parts = (self._rest, *self._parts())
+        published = [(name, value) for part in parts for name, value in part.published.items()]
         if not self._shares and not offered and not published:
             return None
         from setpoint.graphfile.shared import offers
@@ -125,6 +138,9 @@ class Live:
             GraphError: what it would be is wrong; the one of before still holds.
 
         """
+        if self._is_constant:
+            self.graph = self._last.copy()
+            return self.graph
         self._causes.begin(dict(self._known), values)
         changed = self._known.renew(values)
         with uncollected():
