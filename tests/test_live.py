@@ -454,3 +454,20 @@ resources:
     assert set(again.evaluate(n("on")).resources) == {"noop new"}
     clock.now = 31
     assert set(again.evaluate(n("on")).resources) == {"noop new", "noop w"}
+
+
+async def test_a_fact_that_changes_without_rest_keeps_no_other_from_being_followed(
+    place: Place,
+) -> None:
+    place.say("calm", "one")
+    await place.begin("""\
+facts:
+  calm: { file: HERE/calm }
+  restless: { exec: { name: "while :; do echo $((i += 1)); sleep 0.01; done", shell: true } }
+resources:
+  noop restless: { comment: "${{ facts.restless }}" }
+  file HERE/out: { content: "${{ facts.calm.content }}" }
+""")
+    place.say("calm", "two")
+    await place.told(Changed, f"file {place.root}/out")
+    assert (place.root / "out").read_text() == "two"

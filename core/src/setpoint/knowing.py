@@ -179,9 +179,15 @@ class Knowing:
     def _evaluate_in(self, seconds: float) -> None:
         if self.live is None:  # `graph` does it
             return
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
         if self._timer is not None:
+            if (
+                self._timer.when() <= at
+            ):  # not put off, or a fact without rest would put it off for ever
+                return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._evaluate)
+        self._timer = loop.call_at(at, self._evaluate)
 
     def _evaluate(self) -> None:
         self._timer = None
