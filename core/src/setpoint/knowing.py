@@ -182,9 +182,7 @@ class Knowing:
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
         if self._timer is not None:
-            if (
-                self._timer.when() <= at
-            ):  # not put off, or a fact without rest would put it off for ever
+            if self._timer.when() <= at:  # a fact without rest would put it off for ever
                 return
             self._timer.cancel()
         self._timer = loop.call_at(at, self._evaluate)
