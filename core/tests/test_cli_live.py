@@ -357,6 +357,47 @@ def test_facts_are_followed_by_the_old_graph_while_a_new_one_is_wrong(here):
     run.until("content low -> high")
 
 
+def test_what_a_secret_logs_is_a_warning_with_the_name_that_the_graph_gives_it(here):
+    (here.home / "db").write_text("hunter22")
+    (here.home / "db").chmod(0o644)
+    here.write("""\
+secrets: {db: {file: HOME/db}}
+resources:
+  file HOME/out: {content: "password ${{ secrets.db }}", mode: "0600"}
+""")
+    warning = f"warning: secrets.db: others may read or write {here.home}/db"
+    for command in ("plan", "apply"):
+        said = here.call(command, str(here.file))[1]
+        assert said.count("others may read") == said.count(warning) == 1
+    run = here.started()
+    assert run.said.count("others may read") == run.said.count(warning) == 1
+    here.write("hunter33", "db")
+    run.until(here.text("\nsecrets.db changed: file HOME/out changes\n"))
+    run.until("out: content changed\n")
+    assert "hunter" not in run.said
+
+
+def test_what_a_msg_prints_is_said_once(here):
+    here.write("resources:\n  msg hello: {body: hello there}\n")
+    assert here.call("apply", str(here.file), "--noop")[1].count("hello there") == 1
+    run = here.started()
+    assert run.said.count("hello there") == 1
+    here.write("resources:\n  msg hello: {body: bye}\n")
+    assert run.until("converged: ").count("\nbye\n") == 1
+    assert run.said.count("stdout: info: bye") == 1, "what will be said is in the difference"
+    assert "msg hello: stdout" not in run.said
+
+
+def test_what_puts_back_is_no_resource_that_is_counted(here):
+    run = here.started()
+    here.write(ONE.replace("  file HOME/gone: {content: gone, meta: {reverse: true}}\n", ""))
+    run.until("gone: state file -> (nothing)")
+    run.until("converged: 3 resources, nothing left to do\n")
+    run.process.terminate()
+    run.end()
+    assert run.said.splitlines()[-1].startswith("3 resources, ")
+
+
 # -- confirm
 
 QUESTION = "apply this? y(es), n(o), d(etail): "

@@ -10,7 +10,9 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from setpoint.errors import Refused
+from setpoint.hiding import Secrets
 from setpoint.resource import Fact
+from setpoint.values import secrets_in
 
 FIRST, LONGEST = 0.5, 60.0  # seconds until a fact that failed is begun anew
 UNKNOWN = object()
@@ -23,6 +25,7 @@ class Facts:
         changed: called with the name of each fact that has another value than before.
         failed: called with the name of each fact that failed, why, and in how many seconds it is begun anew; negative:
             not again.
+        secrets: learns what is secret in their values.
 
     values: name to value, of those that have spoken.
     problems: name to why it is not known or may be old, of those that fail.
@@ -33,8 +36,9 @@ class Facts:
         self,
         changed: Callable[[str], None],
         failed: Callable[[str, BaseException, float], None],
+        secrets: Secrets | None = None,
     ) -> None:
-        self._changed, self._failed = changed, failed
+        self._changed, self._failed, self._secrets = changed, failed, secrets or Secrets()
         self.values: dict[str, Any] = {}
         self.problems: dict[str, str] = {}
         self._wanted: dict[str, Fact] = {}
@@ -87,4 +91,6 @@ class Facts:
                 self.problems.pop(name, None)
                 if name not in self.values or self.values[name] != value:
                     self.values[name] = value
+                    for secret in secrets_in(value):
+                        self._secrets.learn(secret)
                     self._changed(name)

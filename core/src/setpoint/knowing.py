@@ -8,6 +8,7 @@ from setpoint.declarations.facts import told
 from setpoint.errors import Problem, SetpointError
 from setpoint.following import Facts
 from setpoint.graph import Graph
+from setpoint.hiding import Secrets
 from setpoint.host import Host
 from setpoint.resource import Fact
 
@@ -51,6 +52,7 @@ class Knowing:
         host: this machine.
         warn: called with what a person should know: a fact that fails, an expression that does.
         take: called with each graph but the first.
+        secrets: learns what is secret in facts, which is taken out of warnings.
 
     live: what is evaluated now; None before the first.
 
@@ -61,9 +63,12 @@ class Knowing:
         host: Host,
         warn: Callable[[str], None],
         take: Callable[[Graph], None],
+        secrets: Secrets | None = None,
     ) -> None:
-        self._host, self._warn, self._take = host, warn, take
-        self._facts = Facts(self._changed, self._failed)
+        self._secrets = secrets or Secrets()
+        self._host, self._take = host, take
+        self._warn: Callable[[str], None] = lambda text: warn(self._secrets.text(text))
+        self._facts = Facts(self._changed, self._failed, self._secrets)
         self.live: Evaluable | None = None
         self._spoken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +106,8 @@ class Knowing:
             GraphError: it is wrong with these facts.
 
         """
-        others = Facts(lambda _: self._spoken.set(), lambda *_: self._spoken.set())
+        spoken = self._spoken.set
+        others = Facts(lambda _: spoken(), lambda *_: spoken(), self._secrets)
         known = dict(self.live.facts) if self.live else {}
         try:
             return await self._settled(live, patience, others, known=known)
@@ -210,8 +216,9 @@ class Knowing:
 
     def _read_by(self, live: Evaluable) -> dict[str, Fact]:
         """Return the facts that the last evaluation of `live` has read, ready to be followed."""
-        for fact in live.facts.values():
+        for name, fact in live.facts.items():
             fact._host = self._host
+            fact.call(told(name))
         return dict(live.facts)
 
     def _evaluated(self) -> None:

@@ -242,8 +242,12 @@ class Fact(msgspec.Struct, metaclass=_Declarative, kw_only=False):
 
     @property
     def id(self) -> str:
-        """Kind and name, as it is written in a log."""
-        return f"{self.kind} {self.name}".rstrip()
+        """As it is written in a log: what a graph calls it, "secrets.db", if that is known; else kind and name."""
+        return self.__dict__.get("called") or f"{self.kind} {self.name}".rstrip()
+
+    def call(self, name: str) -> None:
+        """Let `name` be written in a log, which says more to who wrote the graph."""
+        self.__dict__["called"] = name
 
     async def watch(self) -> AsyncIterator[Any]:
         """Yield the value when watching has begun, then each time it may have changed.

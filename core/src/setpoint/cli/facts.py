@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from setpoint.cli.installed import installed
-from setpoint.cli.options import JSON, PREFIX
+from setpoint.cli.options import JSON, PREFIX, logs, warn
+from setpoint.hiding import Secrets
 from setpoint.host import Host
 
 if TYPE_CHECKING:
@@ -93,7 +94,13 @@ async def _tell(asked: "Asked", host: Host, follow: bool, as_json: bool) -> None
             click.echo(shown, nl=False)
         last = shown
 
-    await Telling(asked, host, tell, lambda text: click.echo(text, err=True), follow=follow).run()
+    secrets = Secrets()
+
+    def warned(text: str) -> None:
+        warn(secrets.text(text))
+
+    with logs(secrets):
+        await Telling(asked, host, tell, warned, follow=follow, secrets=secrets).run()
 
 
 def _shown(value: Any, as_json: bool) -> str:

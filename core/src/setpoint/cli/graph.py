@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from setpoint.cli.drawing import FORMATS
-from setpoint.cli.options import AUTOEDGES, FILES, PREFIX, read, warn
+from setpoint.cli.options import AUTOEDGES, FILES, PREFIX, logs, read, warn
 
 if TYPE_CHECKING:
     from setpoint.graph import Graph
@@ -46,15 +46,18 @@ def _known(live: "Live", prefix: str | None) -> "Graph":
     """Return the graph of `live` with the facts as they are; says what waits for one."""
     import asyncio
 
+    from setpoint.hiding import Secrets
     from setpoint.host import Host
     from setpoint.knowing import AT_ALL, Knowing
 
     host = Host(state=prefix)
 
     async def known() -> "Graph":
-        knowing = Knowing(host, warn, lambda _: None)
+        secrets = Secrets()
+        knowing = Knowing(host, warn, lambda _: None, secrets)
         try:
-            return await knowing.graph(live, AT_ALL)
+            with logs(secrets):
+                return await knowing.graph(live, AT_ALL)
         finally:
             await knowing.close()
 

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from click.shell_completion import CompletionItem
 
     from setpoint.graph import Graph
     from setpoint.graphfile.live import Live
+    from setpoint.hiding import Secrets
 
 _PATH = click.Path(dir_okay=False)
 
@@ -97,4 +100,17 @@ def read(files: tuple[str, ...], automatic: bool) -> "Live":
 
 def warn(text: str) -> None:
     """Say what a person should know."""
-    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {text}", err=True)
+    _say("warning:", "yellow", text)
+
+
+def logs(secrets: "Secrets") -> "AbstractContextManager[None]":
+    """Return what shows inside a `with` what kinds and facts log, without `secrets`."""
+    from setpoint.cli.logged import OURS, shown
+
+    return shown(OURS, warn, lambda text: _say("error:", "red", text), secrets.text)
+
+
+def _say(label: str, color: str, text: str) -> None:
+    from setpoint.cli.screen import harmless
+
+    click.echo(f"{click.style(label, fg=color, bold=True)} {harmless(text)}", err=True)

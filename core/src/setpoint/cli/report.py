@@ -1,21 +1,22 @@
 """What a session says while an engine runs: a line for each event, or JSON, and the progress."""
 
 import asyncio
-import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from setpoint.cli.logged import shown
 from setpoint.cli.screen import Screen
 from setpoint.cli.words import PRINTED, Line, Tally, counts, line, summary
 from setpoint.engine import Engine, Result
 from setpoint.engine.events import Changed, Converged, Event, Progress, Refreshed, Swapped
 from setpoint.graph import Graph
+from setpoint.hiding import Secrets
 
 if TYPE_CHECKING:
     from setpoint.cli.edited import Edited
@@ -36,11 +37,14 @@ class Report:
         color: whether to use colours; None: on a terminal.
         stays: the engine goes on when it has converged, so that this is worth a line.
 
+    secrets: those of facts.
+
     """
 
     def __init__(self, as_json: bool, color: bool | None, stays: bool) -> None:
         self._screen = Screen(color, self._gone)
         self._as_json, self._stays = as_json, stays
+        self.secrets = Secrets()
         self._engine: Engine | None = None
         self._done = Tally()
         self._converged: Converged | None = None
@@ -56,17 +60,18 @@ class Report:
         """
         self._engine = engine
         engine.listen(self._told)
-        handler = _Handler(self)
-        logging.getLogger().addHandler(handler)
         self._look_later(REDRAW)
         try:
-            with redirect_stdout(sys.stderr) if self._as_json else nullcontext():
+            with redirect_stdout(sys.stderr) if self._as_json else nullcontext(), self.logged(""):
                 yield
         finally:
-            logging.getLogger().removeHandler(handler)
             self._rest()
             while self._held:
                 self._held.popitem()[1].cancel()
+
+    def logged(self, logger: str) -> AbstractContextManager[None]:
+        """Return what says inside a `with` what is logged by that logger, or with an empty one by any."""
+        return shown(logger, self.warn, self.error, self.without_secrets)
 
     def end(self, result: Result, seconds: float) -> None:
         """Say how the run ended, which took `seconds`."""
@@ -83,7 +88,8 @@ class Report:
         self.tell(f"stopping{what}")
 
     def without_secrets(self, text: str) -> str:
-        """Return `text` with each secret in it replaced that the engine knows."""
+        """Return `text` with each secret in it replaced that facts or the engine know."""
+        text = self.secrets.text(text)
         return self._engine.without_secrets(text) if self._engine is not None else text
 
     def warn(self, text: str) -> None:
@@ -219,19 +225,6 @@ class Report:
     def _running(self) -> list[str]:
         states = self._engine.states() if self._engine is not None else {}
         return [key for key, state in states.items() if state == "running"]
-
-
-class _Handler(logging.Handler):
-    """Says what is logged as a warning, or worse, in the place of Python's last resort."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(logging.WARNING)
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Say `record`."""
-        text = self._report.without_secrets(self.format(record))
-        (self._report.error if record.levelno >= logging.ERROR else self._report.warn)(text)
 
 
 def _is_told(event: Event) -> bool:

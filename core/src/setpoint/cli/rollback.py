@@ -9,7 +9,7 @@ import click
 
 from setpoint import asking, graphfile
 from setpoint.cli.installed import installed
-from setpoint.cli.options import COLOR, PREFIX, warn
+from setpoint.cli.options import COLOR, PREFIX, logs, warn
 from setpoint.cli.planned import lines
 from setpoint.cli.texts import difference, refuse_strangers
 from setpoint.cli.unhandled import told_without
@@ -102,10 +102,11 @@ def _plan(host: Host, wanted: Generation) -> Iterator[str]:
 async def _planned(live: Live, host: Host) -> Plan:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
-    knowing = Knowing(host, warn, lambda _: None)
+    knowing = Knowing(host, warn, lambda _: None, redaction)
     try:
-        graph = await knowing.graph(live, AT_ALL)
-        return await plan(graph, plugins=installed(), host=host, redaction=redaction)
+        with logs(redaction):
+            graph = await knowing.graph(live, AT_ALL)
+            return await plan(graph, plugins=installed(), host=host, redaction=redaction)
     finally:
         await knowing.close()
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from setpoint.cli.installed import installed
+from setpoint.cli.logged import OURS
 from setpoint.cli.question import refuse_without_terminal
 from setpoint.cli.report import Report
 from setpoint.cli.taking import Taking
@@ -30,7 +31,7 @@ INTERRUPTED = 128  # plus the number of the signal, as shells have it
 EXIT_CODES = """\b
 Exit code:
   0         all is as declared
-  1         something failed, is blocked or unfinished; --max-runtime was reached
+  1         something failed, is blocked, unfinished or waits for facts; --max-runtime was reached
   2         the command line is wrong
   130, 143  ended by ^C or TERM before all was as declared
 """
@@ -112,7 +113,8 @@ class Session:
         """Return the graph to begin with; None if there is to be none, because somebody said so."""
         self._starting = task = asyncio.current_task()
         try:
-            return await self._taking.first()
+            with self._report.logged(OURS):
+                return await self._taking.first()
         except asyncio.CancelledError:
             if task is None or not self._signals:
                 raise

@@ -54,7 +54,7 @@ class Taking:
 
     def __init__(self, settings: "Settings", host: "Host", report: "Report") -> None:
         self._settings, self._host, self._report = settings, host, report
-        self._knowing = Knowing(host, report.warn, self._facts_changed)
+        self._knowing = Knowing(host, report.warn, self._facts_changed, report.secrets)
         self._saved = Saved(host.watcher, report.warn)
         self._keeping = Keeping(host, settings.files, settings.follow, report.warn)
         self._news: asyncio.Task[str] | None = None

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from setpoint.declarations import Declarations, FactDeclaration, Source
-from setpoint.declarations.facts import wanted
+from setpoint.declarations.facts import told, wanted
 from setpoint.errors import SetpointError
 from setpoint.expressions import UNKNOWN, Expression, ExpressionError, State
 from setpoint.following import Facts
+from setpoint.hiding import Secrets
 from setpoint.host import Host
 from setpoint.plugins import Plugins
 
@@ -79,6 +80,7 @@ class Telling:
         tell: called with the value, once it is known and then whenever it is evaluated.
         warn: called with what keeps it from being known.
         follow: whether to go on after the first value.
+        secrets: learns what is secret in facts.
 
     """
 
@@ -90,16 +92,18 @@ class Telling:
         warn: Callable[[str], None],
         *,
         follow: bool,
+        secrets: Secrets | None = None,
     ) -> None:
         self._asked, self._tell, self._warn, self._follow = asked, tell, warn, follow
         self._clock, self._state = host.clock, State(host.clock)
-        self._facts = Facts(lambda _: self._evaluate(), self._failed)
+        self._facts = Facts(lambda _: self._evaluate(), self._failed, secrets)
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._told = ""
-        for fact in asked.facts.values():
+        for fact_name, fact in asked.facts.items():
             fact._host = host
+            fact.call(told(fact_name))
 
     async def run(self) -> None:
         """Go on until the first value is told, or for ever.

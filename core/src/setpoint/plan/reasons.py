@@ -73,7 +73,7 @@ def _items(value: Any) -> dict[Any, Any] | None:
 def _sentence(path: str, before: Any, now: Any, secrets: Secrets) -> str:
     old, new = _told(before, secrets), _told(now, secrets)
     if old == new == HIDDEN:
-        return f"{path} is another one"
+        return f"{path} changed"
     if old == new and isinstance(before, str) and isinstance(now, str):
         same = takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False))
         at = max(0, sum(1 for _ in same) - LONGEST // 4)  # behind what is shown of them

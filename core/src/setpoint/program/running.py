@@ -102,8 +102,6 @@ class Runnable(ABC):
             self._engine.listen(self._tell)
             if not options.noop:
                 self._knowing.share()
-            if not options.noop:
-                self._knowing.share()
             if self._is_stopping:  # as soon as it runs
                 asyncio.get_running_loop().call_soon(self._engine.stop)
             return await self._engine.run()
