@@ -220,7 +220,7 @@ def _refuse_what_cannot_be(group: Group, there: Found, tables: Tables) -> None:
                 raise Refused(f"gid {group.gid} is that of group {name!r}", cure)
     for name in there.strangers:
         if not _is_user(name):
-            known = {*tables.users, *group.host.peers("user")} - {name}
+            known = {*tables.users, *group.host.peers(group, "user")} - {name}
             raise Refused(f"there is no user {name!r}", suggest(name, known) or "declare it")
 
 

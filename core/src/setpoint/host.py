@@ -124,8 +124,11 @@ class Host:
             logging.getLogger(f"setpoint.{resource.kind}"), {"resource": resource.id}
         )
 
-    def peers(self, kind: str) -> Mapping[str, "Resource"]:
-        """Return the resources of `kind` in the same graph by name; none without an engine."""
+    def peers(self, resource: "Resource", kind: str) -> Mapping[str, "Resource"]:
+        """Return the resources of `kind` in the same graph by name; none without an engine.
+
+        `resource`, which asks, is looked at again when one of them comes, is declared otherwise or leaves.
+        """
         return {}
 
     def progress(self, resource: "Resource", text: str, *, if_lasting: bool = False) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from setpoint import Meta, SetpointError
+from setpoint import Change, Meta, SetpointError
 from setpoint.engine.events import Blocked, Changed, Converged, Failed, Fighting, Refreshed, Swapped
 from setpoint.testing import Kept
 from setpoint.values import Ref
@@ -491,3 +491,58 @@ async def test_nothing_runs_once_more_because_the_engine_stops(lab):
     kept.engine.swap(without(lab))
     await kept.end()
     assert lab.machine.done("apply") == ["old"]
+
+
+@each_speed
+async def test_who_looks_at_others_of_a_kind_looks_again_when_they_are_other_ones(lab, speed):
+    class Census(getattr(lab, speed)):
+        kind = "census"
+
+        def look(self):
+            self.machine.note("check", self.name)
+            peers = self.host.peers(self, "cell").values()
+            found = sorted(peer.value for peer in peers)
+            return [] if lab.census == found else [Change("value", lab.census, found)]
+
+        def put(self):
+            lab.census = self.look()[0].after
+
+    def graph(asks=True, another=0, **cells):
+        census = [Census("all")] if asks else []
+        made = [lab.cell(name, value=n) for name, n in cells.items()]
+        return lab.graph(*census, *made, lab.plain("of another kind", value=another))
+
+    lab.census = []
+    async with lab.kept(graph(a=1)) as kept:
+        for cells in ({"a": 1, "b": 2}, {"a": 3, "b": 2}, {}):
+            kept.engine.swap(graph(**cells))
+            await kept.told(Changed, "census all")
+            assert lab.census == sorted(cells.values())
+            await kept.told(Converged)
+        lab.machine.log.clear()
+        kept.engine.swap(graph(another=1))
+        await kept.told(Converged)
+        assert {name for _, name in lab.machine.log} == {"of another kind"}
+        for cells in ({}, {"a": 1}):  # who has left is not asked
+            kept.engine.swap(graph(asks=False, **cells))
+            await kept.told(Converged)
+
+
+async def test_who_looked_at_another_while_it_ran_sees_how_it_is_declared_in_the_end(lab):
+    seen = []
+
+    class Census(lab.cell):
+        kind = "census"
+
+        def look(self):
+            seen.append([peer.value for peer in self.host.peers(self, "slow").values()])
+            return []
+
+    lab.slow.gate["a"] = asyncio.Event()
+    kept = Kept(lab.engine(lab.graph(Census("all"), lab.slow("a", value=1))))
+    await lab.machine.until(lambda: ("begin", "a") in lab.machine.log)
+    kept.engine.swap(lab.graph(Census("all"), lab.slow("a", value=2)))
+    lab.slow.gate["a"].set()
+    await kept.told(Converged)
+    assert seen[-1] == [2]
+    await kept.end()

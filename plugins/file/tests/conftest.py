@@ -11,7 +11,7 @@ class Neighbours(Host):
         super().__init__(state=state)
         self.made = {}
 
-    def peers(self, kind):
+    def peers(self, resource, kind):
         return self.made
 
 

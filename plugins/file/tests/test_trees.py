@@ -3,7 +3,12 @@ import stat
 
 import pytest
 
-from setpoint import Refused
+from setpoint import Engine, Refused
+from setpoint.engine.events import Changed, Converged
+from setpoint.graph import Graph
+from setpoint.plugins import Plugins
+from setpoint.testing import Kept
+from setpoint_file import File
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to others")
 
@@ -91,6 +96,22 @@ def test_purge_removes_what_nobody_declares(make, settle, tmp_path):
     settle(make(f"{root}/", purge=True, recurse=True))
     assert listing(root) == ["else", "else/where", "else/where/x", "own", "own/kept"]
     assert tmp_path.exists()
+
+
+async def test_what_is_declared_no_more_is_purged_at_once(host, tmp_path):
+    def graph(*names):
+        made = Graph()
+        made.add(File(f"{tmp_path}/d/", purge=True, recurse=True))
+        made.add(*(File(f"{tmp_path}/d/{name}", content=name) for name in names))
+        return made
+
+    kept = Kept(Engine(graph("a", "b"), plugins=Plugins(), host=host))
+    await kept.told(Converged)
+    kept.engine.swap(graph("a"))
+    told = await kept.told(Changed, f"file {tmp_path}/d/")
+    assert [(change.attribute, change.before) for change in told.changes] == [("purge", "b")]
+    assert listing(tmp_path / "d") == ["a"]
+    await kept.end()
 
 
 def test_purge_spares_the_copy_and_what_was_kept(make, settle, source, tmp_path):

@@ -82,7 +82,7 @@ class TestHttpServer(ResourceSuite):
 class Declared(Host):
     """A host that knows of a server in the same graph, as that of an engine does."""
 
-    def peers(self, kind):
+    def peers(self, resource, kind):
         return {"www": HttpServer("www")} if kind == "http:server" else {}
 
 

@@ -9,7 +9,7 @@ Why can be:
     notified, received     by another one; a value of another one
     before                 it was notified before this run began
     required               something that it requires changed, and its kind looks again then
-    declared               its declaration is different
+    declared, peers        its declaration is different; that of others, which it looks at, is
     retry, freed           it failed before; what blocked it has recovered
     poll, asked, watch     it was time; a person or a program asked; its watch began anew
 """

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +33,7 @@ class EngineHost(Host):
         self._parts = parts
         self._thread = threading.get_ident()
         self._general: General | None = None
+        self._askers: dict[str, set[str]] = {}  # kind to those that look at its resources
 
     def shared(self, make: Callable[[Host], T]) -> T:
         """Return what the host below keeps: it outlives this engine."""
@@ -52,14 +53,27 @@ class EngineHost(Host):
         """Tell `general` of intents."""
         self._general = general
 
-    def peers(self, kind: str) -> Mapping[str, "Resource"]:
+    def peers(self, resource: "Resource", kind: str) -> Mapping[str, "Resource"]:
         """Return the resources of `kind` in the graph that runs, by name."""
+        self._askers.setdefault(kind, set()).add(resource.id)  # first, so that it misses no swap
         vertices = self._parts.vertices
         return {
             key[len(kind) + 1 :]: vertices.resource[v]
             for key, v in list(vertices.index.items())
             if key.startswith(kind + " ")
         }
+
+    def askers(self, ids: Iterable[str]) -> list[str]:
+        """Return the ids of those that have looked at the resources of a kind that one of `ids` has."""
+        if not self._askers:
+            return []
+        kinds = {id_.partition(" ")[0] for id_ in ids}
+        return [asker for kind in kinds for asker in tuple(self._askers.get(kind, ()))]
+
+    def forget(self, id_: str) -> None:
+        """Forget `id_`, which left the graph."""
+        for askers in tuple(self._askers.values()):
+            askers.discard(id_)
 
     def log(self, resource: "Resource | Fact") -> logging.LoggerAdapter[logging.Logger]:
         """Return a logger whose records carry the resource they are about, and no secret."""

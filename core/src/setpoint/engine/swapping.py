@@ -6,7 +6,7 @@ dependents first. What must not leave yet is still in the graph (see `leaving`).
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import compress
@@ -145,6 +145,7 @@ class Swapping:
         gone = [(vertices.rank[vertices.index[key]], key) for key in found.removed]
         for _, key in sorted(gone, reverse=True):
             self._parts.scheduler.leave(vertices.remove(key))
+            self._host.forget(key)
         fresh = self._add({key: graph.resources[key] for key in found.added})
         watched = self._watches.expect(fresh)
         asked = vertices.senders.keys()
@@ -155,8 +156,16 @@ class Swapping:
             self._change(vertices.index[key], graph.resources[key])
         for v in vertices.senders.keys() - asked:  # what it sent before may be old
             self._parts.scheduler.mark(v)
+        self._tell_peers((*found.added, *found.changed, *found.removed))
         for v in watched:
             self._watches.begin(v)
+
+    def _tell_peers(self, ids: Iterable[str]) -> None:
+        """Have those that look at resources of the kinds of `ids` look again."""
+        index = self._parts.vertices.index
+        for v in [index[id_] for id_ in self._host.askers(ids) if id_ in index]:
+            self._parts.causes.note(v, "peers")
+            self._parts.scheduler.mark(v)
 
     def _add(self, resources: Mapping[str, Resource]) -> list[int]:
         """Make vertices of new `resources`."""
@@ -183,11 +192,15 @@ class Swapping:
         """Give the resource of `v` the params of `new`, now or after the run that is under way."""
         scheduler = self._parts.scheduler
         if self._parts.vertices.state[v] in (RUN, RERUN):
-            scheduler.after_run[v] = lambda: self._set(v, new)
+            scheduler.after_run[v] = lambda: self._set_late(v, new)
             scheduler.mark(v)
         else:
             self._set(v, new)
             scheduler.mark(v)
+
+    def _set_late(self, v: int, new: Resource) -> None:
+        self._set(v, new)
+        self._tell_peers([new.id])  # who looked since the swap saw the params of before
 
     def _set(self, v: int, new: Resource) -> None:
         live = self._parts.vertices.resource[v]

@@ -66,7 +66,7 @@ class _PlanHost(Host):
         """Return a logger whose records carry the resource they are about, and no secret."""
         return SafeLog(super().log(resource), self._secrets)
 
-    def peers(self, kind: str) -> Mapping[str, Resource]:
+    def peers(self, resource: Resource, kind: str) -> Mapping[str, Resource]:
         """Return the resources of `kind` in the graph, by name."""
         return {r.name: r for r in self._resources.values() if r.kind == kind}
 

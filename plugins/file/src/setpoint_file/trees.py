@@ -34,7 +34,7 @@ def strangers(file: "File", copied: dict[str, "File"]) -> list[str]:
     recurse keeps itself, and the directories that these are in.
     """
     root = file.at + "/"
-    peers = {peer.at: peer for peer in file.host.peers("file").values() if peer is not file}  # type: ignore[attr-defined]
+    peers = {peer.at: peer for peer in file.host.peers(file, "file").values() if peer is not file}  # type: ignore[attr-defined]
     within = {at[len(root) :] for at in peers if at.startswith(root)}
     spared = set(copied) | within
     spared |= {above for name in spared for above in _above(name)}
@@ -67,7 +67,7 @@ def _is_backup(file: "File", name: str) -> bool:
         return False
     return any(
         peer.backup is True and peer.at == path  # type: ignore[attr-defined]
-        for peer in file.host.peers("file").values()
+        for peer in file.host.peers(file, "file").values()
     )
 
 

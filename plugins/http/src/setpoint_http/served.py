@@ -162,7 +162,7 @@ class HttpFile(Resource):
 
     def _refuse_others(self, table: Table) -> None:
         """Raise Refused if there is no such server, or its location is another's."""
-        known = {*table.servers, *self.host.peers(SERVER)}
+        known = {*table.servers, *self.host.peers(self, SERVER)}
         if self.server not in known:
             raise Refused(
                 f"there is no {SERVER} {self.server!r}", suggest(self.server, known) or "declare it"

@@ -93,7 +93,10 @@ class AuthorizedKey(Resource):
         """
         place = await self._find()
         if place is None:
-            known = {*(await self.host.shared(Accounts).read()).users, *self.host.peers("user")}
+            known = {
+                *(await self.host.shared(Accounts).read()).users,
+                *self.host.peers(self, "user"),
+            }
             cure = suggest(self.user, known - {self.user}) or "declare it"
             raise Refused(f"there is no user {self.user!r}", cure)
         if os.geteuid() not in (0, place.uid):
@@ -156,7 +159,7 @@ class AuthorizedKey(Resource):
 
     def _refuse_rivals(self) -> None:
         """Refuse what another resource would undo, again and again."""
-        for other in self.host.peers(self.kind).values():
+        for other in self.host.peers(self, self.kind).values():
             if other.name == self.name or not isinstance(other, AuthorizedKey):
                 continue
             entry = self.wanted.instead_of(None)

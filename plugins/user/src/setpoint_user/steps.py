@@ -142,7 +142,7 @@ def _missing(user: "User", group: str, tables: Tables) -> tuple[str, str]:
     try:
         grp.getgrnam(group)
     except KeyError:
-        known: Iterable[str] = {*tables.groups, *user.host.peers("group")} - {group}
+        known: Iterable[str] = {*tables.groups, *user.host.peers(user, "group")} - {group}
         return f"there is no group {group!r}", suggest(group, known) or "declare it"
     return (
         f"group {group!r} comes from the name service, not from /etc/group",
