@@ -813,3 +813,13 @@ def test_what_a_part_needs_no_more_stays_as_it_is(here):
     run.end()
     assert here.has("base") == "base"
     assert "reverse" not in here.call("plan", str(here.file))[1]
+
+
+def test_a_run_that_is_refused_shares_nothing_and_keeps_nothing(here):
+    here.started()
+    here.write("graph: other\npublish: { a: 1 }\nresources:\n  noop a:\n", "other.yaml")
+    refused = here.start(files=("other.yaml",))
+    refused.until("the journal is in use by ")
+    assert refused.end() == 1
+    assert not (here.state / "world.db").exists()
+    assert len(list((here.state / "generations").glob("*.json"))) == 1

@@ -108,7 +108,10 @@ class Taking:
 
     async def close(self) -> None:
         """Give back what is held; does so once."""
-        for task in (self._following, self._kept, self._news):
+        tasks = (self._following, self._kept, self._news)
+        for one in filter(None, tasks):
+            one.cancel()  # all at once: if the engine did not begin, none is to while another one ends
+        for task in tasks:
             await _cancelled(task)
         self._following = self._kept = self._news = None
         await self._knowing.close()
@@ -174,8 +177,8 @@ class Taking:
             if await self._is_wanted(by, loaded):
                 await self._take_over(by, loaded)
         except (SetpointError, PluginError) as error:
+            self._follow_too(error)  # first: who reads what is wrong may set it right at once
             self._report.error(f"the graph stays as it was, the new one is wrong:\n{error}")
-            self._follow_too(error)
             await self._keeping.refused(str(error))
 
     async def _is_wanted(self, by: str, loaded: Loaded) -> bool:
@@ -237,8 +240,8 @@ class Taking:
             try:
                 self._loaded = await asyncio.to_thread(self._load, self._loaded.texts)
             except (SetpointError, PluginError) as error:
-                self._report.error(str(error))
                 self._follow_too(error)
+                self._report.error(str(error))
             else:
                 return
 
