@@ -9,6 +9,7 @@ import msgspec
 from setpoint import asking
 from setpoint.errors import SetpointError
 from setpoint.generations import Generation, Generations
+from setpoint.oserrors import told
 from setpoint.paths import absolute
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Keeping:
             if texts:
                 number = (await self._host.in_thread(lambda: self._generations.keep(new))).number
         except (OSError, SetpointError) as error:
-            self._warn(f"this graph is not kept for `setpoint rollback`, {error}")
+            why = told(error) if isinstance(error, OSError) else error
+            self._warn(f"this graph is not kept for `setpoint rollback`, {why}")
         await self._stand(generation=number, problem="")
 
     async def refused(self, problem: str) -> None:
@@ -78,7 +80,9 @@ class Keeping:
         try:
             await self._host.in_thread(lambda: self._say(changed))
         except OSError as error:
-            self._warn(f"`setpoint reload` and `setpoint history` may say what is old, {error}")
+            self._warn(
+                f"`setpoint reload` and `setpoint history` may say what is old, {told(error)}"
+            )
 
     def _say(self, changed: Mapping[str, object]) -> None:
         old = self._standing
