@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
-from setpoint.errors import Refused
+from setpoint.errors import Refused, text_of
 from setpoint.hiding import Secrets
+from setpoint.oserrors import told
 from setpoint.resource import Fact
 from setpoint.values import secrets_in
 
@@ -77,7 +78,7 @@ class Facts:
             if self.values.get(name, UNKNOWN) is not before:
                 delay = FIRST
             again = -1.0 if isinstance(error, Refused) else delay
-            self.problems[name] = str(error) or type(error).__name__
+            self.problems[name] = why(error)
             self._failed(name, error, again)
             if again < 0:
                 return
@@ -94,3 +95,8 @@ class Facts:
                     for secret in secrets_in(value):
                         self._secrets.learn(secret)
                     self._changed(name)
+
+
+def why(error: BaseException) -> str:
+    """Return why a fact has failed with `error`, in words for people."""
+    return (told(error) if isinstance(error, OSError) else text_of(error)) or type(error).__name__

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from setpoint.declarations.facts import told
 from setpoint.errors import Problem, SetpointError
-from setpoint.following import Facts
+from setpoint.following import Facts, why
 from setpoint.graph import Graph
 from setpoint.hiding import Secrets
 from setpoint.host import Host
@@ -180,7 +180,7 @@ class Knowing:
     def _failed(self, name: str, error: BaseException, again: float) -> None:
         self._spoken.set()
         when = f"looked at again in {again:g} s" if again >= 0 else "not looked at again"
-        self._warn(f"{told(name)}: {error or type(error).__name__}; {when}")
+        self._warn(f"{told(name)}: {why(error)}; {when}")
 
     def _evaluate_in(self, seconds: float) -> None:
         if self.live is None:  # `graph` does it

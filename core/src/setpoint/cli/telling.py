@@ -11,7 +11,7 @@ from setpoint.declarations import Declarations, FactDeclaration, Source
 from setpoint.declarations.facts import told, wanted
 from setpoint.errors import SetpointError
 from setpoint.expressions import UNKNOWN, Expression, ExpressionError, State
-from setpoint.following import Facts
+from setpoint.following import Facts, why
 from setpoint.hiding import Secrets
 from setpoint.host import Host
 from setpoint.plugins import Plugins
@@ -156,7 +156,7 @@ class Telling:
 
     def _failed(self, name: str, error: BaseException, again: float) -> None:
         when = f"looked at again in {again:g} s" if again >= 0 else "not looked at again"
-        self._wrong(SetpointError(f"facts.{name}: {error or type(error).__name__}; {when}"))
+        self._wrong(SetpointError(f"facts.{name}: {why(error)}; {when}"))
 
     def _wrong(self, error: SetpointError) -> None:
         if self._done.done():
