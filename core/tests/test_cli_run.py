@@ -263,10 +263,11 @@ def test_a_time_limit_is_a_failure(long: Setpoint) -> None:
     assert "error: --max-runtime of 0.5 s reached, ending\n" in said
 
 
-def test_a_temporary_prefix_leaves_nothing(here: Setpoint) -> None:
+@pytest.mark.parametrize("words", [("run", "--converged-timeout", "0"), ("apply",)])
+def test_a_temporary_prefix_leaves_nothing(here: Setpoint, words: tuple[str, ...]) -> None:
     here.write(FILE)
     ran = subprocess.run(
-        [*PROGRAM, "run", "--file", str(here.file), "--tmp-prefix", "--converged-timeout", "0"],
+        [*PROGRAM, *words, str(here.file), "--tmp-prefix"],
         env={**os.environ, "TMPDIR": str(here.home)},
         check=True,
         capture_output=True,
@@ -276,10 +277,16 @@ def test_a_temporary_prefix_leaves_nothing(here: Setpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("x.yaml", "--prefix", "a", "--tmp-prefix"), ("x.yaml", "--sema", "0")]
+    "words",
+    [
+        ("run",),
+        ("run", "x.yaml", "--prefix", "a", "--tmp-prefix"),
+        ("apply", "x.yaml", "--prefix", "a", "--tmp-prefix"),
+        ("run", "x.yaml", "--sema", "0"),
+    ],
 )
-def test_a_wrong_command_line_is_exit_code_2(options: tuple[str, ...]) -> None:
-    assert subprocess.run([*PROGRAM, "run", *options], capture_output=True).returncode == 2
+def test_a_wrong_command_line_is_exit_code_2(words: tuple[str, ...]) -> None:
+    assert subprocess.run([*PROGRAM, *words], capture_output=True).returncode == 2
 
 
 # -- signals

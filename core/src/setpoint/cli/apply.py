@@ -5,16 +5,17 @@ import sys
 import click
 
 from setpoint.cli.only import ONLY
-from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX
+from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, TMP_PREFIX, state_directory
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
 
 EPILOG = f"""\b
 Examples:
   setpoint apply site.yaml
-  setpoint apply site.yaml --noop     only look
+  setpoint apply site.yaml --noop          only look
   setpoint apply site.yaml --only 'svc nginx'
-  setpoint apply site.plan            exactly what `setpoint plan --out site.plan` has shown
+  setpoint apply site.yaml --tmp-prefix    leave no state behind
+  setpoint apply site.plan                 exactly what `setpoint plan --out site.plan` has shown
 
 \b
 Signals:
@@ -29,6 +30,7 @@ Signals:
 @ONLY
 @AUTOEDGES
 @PREFIX
+@TMP_PREFIX
 @JSON
 @COLOR
 @click.pass_context
@@ -39,6 +41,7 @@ def command(
     only: tuple[str, ...],
     automatic: bool,
     prefix: str | None,
+    tmp_prefix: bool,
     as_json: bool,
 ) -> None:
     """Bring this machine into the state that FILEs declare, then exit.
@@ -47,18 +50,19 @@ def command(
     machine are as they were; else it is said what is different, and nothing is changed.
     """
     options = Options(noop=noop, watch=False, converged_timeout=0)
-    settings = Settings(
-        files,
-        options,
-        prefix,
-        only=only,
-        automatic=automatic,
-        as_json=as_json,
-        color=ctx.color,
-    )
-    if plan := next(filter(_may_be_plan, files), ""):
-        settings = _to_apply(plan, settings)
-    sys.exit(run(settings))
+    with state_directory(prefix, tmp_prefix) as state:
+        settings = Settings(
+            files,
+            options,
+            state,
+            only=only,
+            automatic=automatic,
+            as_json=as_json,
+            color=ctx.color,
+        )
+        if plan := next(filter(_may_be_plan, files), ""):
+            settings = _to_apply(plan, settings)
+        sys.exit(run(settings))
 
 
 def _may_be_plan(path: str) -> bool:

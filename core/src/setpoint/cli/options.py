@@ -1,6 +1,8 @@
 """Arguments and options that several commands have."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +26,28 @@ PREFIX = click.option(
     type=click.Path(file_okay=False),
     help="The state directory, if not the usual one.",
 )
+TMP_PREFIX = click.option(
+    "--tmp-prefix", is_flag=True, help="Keep state in a directory of this run alone."
+)
+
+
+@contextmanager
+def state_directory(prefix: str | None, is_temporary: bool) -> Iterator[str | None]:
+    """Give the state directory, None for the usual one; one that `is_temporary` goes afterwards.
+
+    Raises:
+        UsageError: a prefix is given too.
+
+    """
+    if not is_temporary:
+        yield prefix
+        return
+    if prefix:
+        raise click.UsageError("--prefix and --tmp-prefix exclude each other")
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="setpoint-", ignore_cleanup_errors=True) as directory:
+        yield directory
 
 
 def _set_color(ctx: click.Context, _: click.Parameter, value: str) -> None:

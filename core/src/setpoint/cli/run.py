@@ -1,14 +1,12 @@
 """`setpoint run`: converge a graph, then keep it."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from setpoint.cli.only import ONLY
-from setpoint.cli.options import AUTOEDGES, COLOR, JSON, PREFIX
+from setpoint.cli.options import AUTOEDGES, COLOR, JSON, PREFIX, TMP_PREFIX, state_directory
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
 
@@ -57,10 +55,10 @@ _PATH = click.Path(dir_okay=False)
 )
 @click.option("--confirm", is_flag=True, help="Show what would change, and ask before it does.")
 @click.option("--no-watch", is_flag=True, help="Do not load FILE again when it is saved.")
-@click.option("--tmp-prefix", is_flag=True, help="Keep state in a directory of this run alone.")
 @ONLY
 @AUTOEDGES
 @PREFIX
+@TMP_PREFIX
 @JSON
 @COLOR
 @click.pass_context
@@ -81,9 +79,7 @@ def command(
     """
     if not files + more:
         raise click.UsageError("say which graph to run: FILE")
-    if tmp_prefix and prefix:
-        raise click.UsageError("--prefix and --tmp-prefix exclude each other")
-    with _state(prefix, tmp_prefix) as state:
+    with state_directory(prefix, tmp_prefix) as state:
         sys.exit(_run(ctx, files + more, state, **given))
 
 
@@ -118,15 +114,3 @@ def _run(
             color=ctx.color,
         )
     )
-
-
-@contextmanager
-def _state(prefix: str | None, is_temporary: bool) -> Iterator[str | None]:
-    """Yield the state directory; a temporary one goes afterwards."""
-    if not is_temporary:
-        yield prefix
-        return
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory(prefix="setpoint-", ignore_cleanup_errors=True) as directory:
-        yield directory
