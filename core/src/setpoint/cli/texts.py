@@ -27,7 +27,8 @@ def difference(
             continue
         names = (path if one is not None else NOWHERE, path if other is not None else NOWHERE)
         for line in _compared(one or "", other or "", *map(_name, names)):
-            yield click.style(line[:-1], fg=COLORS.get(line[:1])) + "\n" if color else line
+            shade = COLORS.get(line[:1]) if color else None
+            yield click.style(line[:-1], fg=shade) + "\n" if shade else line
 
 
 def _compared(one: str, other: str, first: str, second: str) -> Iterator[str]:
