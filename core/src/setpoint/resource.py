@@ -29,7 +29,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     delay: seconds between tries, and before a failed watch is begun anew.
     timeout: seconds that one check and apply may take; 0 is no limit.
     poll: check every so many seconds instead of watching; 0 watches.
-    limit: runs a second at most, over time; 0 is no limit. Goes with burst.
+    limit: runs a second at most, over time, also if it goes and comes back; 0 is no limit. Goes with burst.
     burst: runs at once before the limit counts, 1 or more.
     sema: names of semaphores to hold while running: "name" lets one run at a time, "name:4" four.
     rewatch: begin the watch anew when the declaration changed.

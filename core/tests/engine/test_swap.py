@@ -1,10 +1,12 @@
 """Another graph takes the place of the one that runs."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from setpoint import Change, Meta, SetpointError
+from setpoint.engine.brakes import MOST_GONE, Limits
 from setpoint.engine.events import Blocked, Changed, Converged, Failed, Fighting, Refreshed, Swapped
 from setpoint.testing import Kept
 from setpoint.values import Ref
@@ -546,3 +548,40 @@ async def test_who_looked_at_another_while_it_ran_sees_how_it_is_declared_in_the
     await kept.told(Converged)
     assert seen[-1] == [2]
     await kept.end()
+
+
+async def test_a_limit_counts_on_when_a_resource_goes_and_comes_back(lab, virtual_clock):
+    lab.clock = virtual_clock
+    limited = Meta(limit=0.2, burst=2)  # two at once, then one in 5 s
+    async with lab.kept(without(lab)) as kept:
+        came = []
+        for value in range(4):
+            kept.engine.swap(without(lab, lab.cell("a", value=value, meta=limited)))
+            await kept.told(Changed, "cell a")
+            came.append(virtual_clock.monotonic())
+            kept.engine.swap(without(lab))
+            await gone(kept, "cell a")
+    waited = [then - before for before, then in pairwise(came)]
+    assert waited == [pytest.approx(n, abs=1) for n in (0, 5, 5)]
+
+
+def test_what_left_is_known_until_its_limit_is_as_if_it_had_not_run():
+    limits, meta = Limits(), Meta(limit=1, burst=2)
+    for now in (10.0, 10.0):
+        assert limits.take("cell a", meta, now) == 0
+    limits.leave("cell a", 10.0)
+    limits.leave("cell b", 11.0)  # which never ran
+    assert limits.take("cell a", meta, 11.0) == 0
+    assert limits.take("cell a", meta, 11.0) == 1
+    limits.leave("cell a", 11.0)
+    limits.leave("cell b", 13.0)
+    assert [limits.take("cell a", meta, 13.0) for _ in range(3)] == [0, 0, 1]
+
+
+def test_of_those_that_left_not_too_many_are_known():
+    limits, meta = Limits(), Meta(limit=0.001, burst=1)
+    for n in range(MOST_GONE + 5):
+        limits.take(f"cell {n}", meta, 1.0)
+        limits.leave(f"cell {n}", 1.0)
+    assert limits.take("cell 4", meta, 1.0) == 0
+    assert limits.take("cell 5", meta, 1.0) > 0

@@ -1,10 +1,15 @@
 """What makes a vertex wait although it could run: rate limits, semaphores, and fights."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from setpoint.resource import Meta
 
 FIGHT_REPAIRS = 5  # so many repairs of one resource ...
 FIGHT_SECONDS = 10.0  # ... within this time are a fight
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
+MOST_GONE = 10_000  # resources that left, of which it is known how often they ran
 
 
 class TokenBucket:
@@ -25,6 +30,40 @@ class TokenBucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self.limit
+
+    @property
+    def full_at(self) -> float:
+        """When it is as if none had been taken."""
+        return self._at + (self.burst - self._tokens) / self.limit
+
+
+class Limits:
+    """The token buckets of resources by id, those of resources that left too: they may come again.
+
+    One that left is known until its bucket would be full again, but not if 10,000 others have left since.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, TokenBucket] = {}
+        self._gone: dict[str, TokenBucket] = {}  # the first to leave first
+
+    def take(self, key: str, meta: "Meta", now: float) -> float:
+        """Return for how many seconds the resource `key` is to wait; 0 if it may run, which counts."""
+        bucket = self._buckets.get(key) or self._gone.pop(key, None)
+        if bucket is None or (bucket.limit, bucket.burst) != (meta.limit, meta.burst):
+            bucket = TokenBucket(meta.limit, meta.burst)
+        self._buckets[key] = bucket
+        return bucket.take(now)
+
+    def leave(self, key: str, now: float) -> None:
+        """Note that the resource `key` left the graph."""
+        if key in self._buckets:
+            self._gone[key] = self._buckets.pop(key)
+        while self._gone:
+            first = next(iter(self._gone))
+            if self._gone[first].full_at > now and len(self._gone) <= MOST_GONE:
+                break
+            del self._gone[first]
 
 
 class Semaphores:

@@ -29,7 +29,6 @@ class General:
     def __init__(self, parts: Parts, modes: Modes, outcomes: Outcomes) -> None:
         self._parts, self._modes, self._outcomes = parts, modes, outcomes
         self.intended: set[int] = set()
-        self._buckets: dict[int, Any] = {}
         self._holding: dict[int, tuple[str, ...]] = {}
         self._workers = Workers(parts, self._work)
 
@@ -40,7 +39,7 @@ class General:
         meta = self._parts.vertices.resource[v].meta
         pause = self._parts.fights.wait(v, self._parts.now())
         if not pause and meta.limit:
-            pause = self._bucket(v).take(self._parts.now())
+            pause = self._parts.limits.take(self._parts.key(v), meta, self._parts.now())
         if pause:
             self._parts.scheduler.wait(
                 v, self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))
@@ -68,19 +67,6 @@ class General:
     async def close(self) -> None:
         """Cancel what runs, and wait until it is gone."""
         await self._workers.close()
-
-    def forget(self, v: int) -> None:
-        """Forget `v`, which left the graph."""
-        self._buckets.pop(v, None)
-
-    def _bucket(self, v: int) -> Any:
-        from setpoint.engine.brakes import TokenBucket
-
-        meta = self._parts.vertices.resource[v].meta
-        bucket = self._buckets.get(v)
-        if bucket is None or (bucket.limit, bucket.burst) != (meta.limit, meta.burst):
-            bucket = self._buckets[v] = TokenBucket(meta.limit, meta.burst)
-        return bucket
 
     def _wake(self, vertices: list[int]) -> None:
         for v in vertices:

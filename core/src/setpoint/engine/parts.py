@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.engine.brakes import Fights, Semaphores
+from setpoint.engine.brakes import Fights, Limits, Semaphores
 from setpoint.engine.causes import Causes
 from setpoint.engine.events import Event
 from setpoint.engine.exchange import Exchange
@@ -68,6 +68,7 @@ class Parts:
         )
         self.lasting = Lasting(self.scheduler, self.causes, self.tracing)
         self.semaphores = Semaphores()
+        self.limits = Limits()
         self.fights = Fights()
         self.redaction = Redaction()
         self.reversals = Reversals(host, plugins)

@@ -216,8 +216,9 @@ class Run:
         parts = self._parts
         key = parts.key(v)
         self._watches.end(v)
-        for holder in (self._outcomes, self._general, parts.fights, parts.lasting, parts.tracing):
+        for holder in (self._outcomes, parts.fights, parts.lasting, parts.tracing):
             holder.forget(v)
+        parts.limits.leave(key, parts.now())
         parts.ledger.forget(v, key)
         parts.exchange.forget(key)
         self._modes.leave_queue(v)
