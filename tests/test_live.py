@@ -471,3 +471,34 @@ resources:
     place.say("calm", "two")
     await place.told(Changed, f"file {place.root}/out")
     assert (place.root / "out").read_text() == "two"
+
+
+async def test_what_two_modules_declare_alike_is_the_same_also_when_one_comes_while_it_runs(
+    place: Place,
+) -> None:
+    (place.root / "site-module.yaml").write_text("""\
+inputs: { name: str, at: str }
+resources:
+  password shared:
+  file ${{ inputs.at }}/${{ inputs.name }}:
+    content: ${{ send["password shared"].password }}
+    notify: noop told
+  noop told:
+    comment: ${{ inputs.at }}
+  file ${{ inputs.at }}/all:
+    content: ${{ send["password shared"].password }}
+""")
+    place.say("names", "one")
+    await place.begin("""\
+facts: { names: { file: HERE/names } }
+include:
+  - use: site-module.yaml
+    for_each: facts.names.content.split()
+    as: ${{ each.key }}
+    with: { name: "${{ each.key }}", at: HERE }
+""")
+    place.say("names", "one two")
+    await place.until(lambda: bool(place.swaps or place.warnings))
+    assert place.warnings == []
+    await place.told(Converged)
+    assert (place.root / "two").read_text() == (place.root / "one").read_text()

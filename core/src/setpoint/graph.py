@@ -155,7 +155,7 @@ class Graph:
         if self.resources.keys() != other.resources.keys():
             return False
         return all(
-            _are_alike(resource, other.resources[id_], self.receives.get(id_, ()))
+            are_alike(resource, other.resources[id_], self.receives.get(id_, ()))
             for id_, resource in self.resources.items()
         )
 
@@ -174,7 +174,7 @@ class Graph:
         return order(self.resources, self.edges.values())
 
 
-def _are_alike(one: Resource, other: Resource, received: Container[str]) -> bool:
+def are_alike(one: Resource, other: Resource, received: Container[str]) -> bool:
     """Whether two resources are declared alike, whatever they have `received` and where they live."""
     names = [name for name in one.__struct_fields__ if name != "_host" and name not in received]
     return type(one) is type(other) and all(

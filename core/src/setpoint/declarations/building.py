@@ -11,7 +11,7 @@ from setpoint.declarations.links import Names, edges_of, held_by
 from setpoint.declarations.model import Declaration, Declarations, shown, uncollected
 from setpoint.declarations.sends import Sends
 from setpoint.errors import Place, Problem
-from setpoint.graph import CycleError, Edge, Graph, order
+from setpoint.graph import CycleError, Edge, Graph, are_alike, order
 
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
@@ -171,7 +171,7 @@ class _Building:
         first, second = self.made.get(id_), self.instances.made(declaration)
         if id_ in self.declarations.waiting:  # it may be that only one of them is there at a time
             return
-        if first and second.resource and first[1:] != second[1:]:
+        if first and second.resource and not _are_alike(first, second):
             self._refuse_double(declaration, self.declared[id_])
 
     def _refuse_double(self, declaration: Declaration, first: Declaration) -> None:
@@ -215,3 +215,10 @@ class _Building:
         place = min(places, default=first.source.place(first.at))
         source = sources.get(place.file, first.source)
         return source.problem(source.offset(place.line - 1, place.column - 1), str(error))
+
+
+def _are_alike(one: Made, other: Made) -> bool:
+    """Whether the same was declared, whatever an engine has done since with what was made first."""
+    if one.resource is None or other.resource is None or one.received != other.received:
+        return False
+    return one.tainted == other.tainted and are_alike(one.resource, other.resource, one.received)
