@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .live.entries import MOST, entry, files, told
+from .live.entries import MOST, Entry, entry, files, told
 from .live.rules import Rules
 from .live.site import WRONG, Site
 
@@ -58,6 +58,11 @@ steps = st.one_of(things, things, restarts, messes).map(lambda one: [one]) | out
     print_blob=True,
 )
 def test_what_a_site_does_is_what_the_rules_say(entries, steps):
+    run(entries, steps)
+
+
+def run(entries, steps):
+    """Judge a site with `entries` after each of `steps`."""
     site = Site(entries)
     rules = Rules(site)
     try:
@@ -76,3 +81,34 @@ def test_what_a_site_does_is_what_the_rules_say(entries, steps):
             rules.judge(alone=what in ("tell", "edit", "wrong"))
     finally:
         site.close()
+
+
+def tell(number):
+    return "tell", {"a": number, "b": number, "c": number}
+
+
+def test_what_comes_and_goes_again_while_it_is_put_back_is_put_back_once_more():
+    entries = {0: Entry(0, reverse=True), 3: Entry(3, each="c", reverse=True)}
+    mess = [(tell(0), 0), (("edit", (0, None)), 1), (tell(1), 0), (tell(0), 0)]
+    for _ in range(10):  # it depends on which of two threads is quicker
+        run(entries, [[tell(0)], [tell(1)], [("mess", mess)]])
+
+
+def test_dependents_leave_first_each_time():
+    entries = {0: Entry(0, when="c"), 1: Entry(1, each="c", listens=frozenset({0}))}
+    run(entries, [[tell(2)], [("mess", [(tell(0), 0), (tell(2), 0), (tell(0), 0)])]])
+
+
+def test_who_comes_after_a_change_is_not_told_of_it():
+    entries = {0: Entry(0), 2: Entry(2, when="c", listens=frozenset({0}))}
+    run(entries, [[tell(0)], [("mess", [(("disturb", 0), 0), (tell(0), 1), (tell(2), 0)])]])
+
+
+def test_who_was_not_known_when_a_change_was_made_is_not_told_of_it():
+    entries = {0: Entry(0, value=1), 1: Entry(1, reads="a", listens=frozenset({0}))}
+    run(entries, [[("mess", [(("edit", (0, Entry(0))), 1), (tell(0), 0)])]])
+
+
+def test_what_is_unknown_at_first_and_then_not_there_is_put_back():
+    entries = {0: Entry(0, when="a", reverse=True)}
+    run(entries, [[tell(2)], [("restart", (False, None))], [tell(0)]])

@@ -7,6 +7,7 @@ from .machine import HALF, Done
 from .site import Shape, Site
 
 BAD = ("failed", "blocked")
+UNDOING = {"unwatch": "watch", "restore": "apply"}  # verb to what it undoes
 
 
 class Rules:
@@ -119,10 +120,13 @@ class Rules:
             return
         places: dict[str, list[int]] = {}
         for place, done in enumerate(self.log):
-            if done.verb in ("unwatch", "restore"):
+            if done.verb in UNDOING:
                 places.setdefault(f"{done.verb} {done.id}", []).append(place)
+            for verb, doing in UNDOING.items():
+                if done.verb == doing:  # it came back, and what counts is when it leaves for good
+                    places.pop(f"{verb} {done.id}", None)
         for first, then in self._left_together():
-            for verb in ("unwatch", "restore"):
+            for verb in UNDOING:
                 one, other = places.get(f"{verb} {first}"), places.get(f"{verb} {then}")
                 assert not (one and other) or other[-1] < one[0], f"{verb} {first} before {then}"
 
@@ -156,7 +160,7 @@ class Rules:
         due = set(self.due)
         for first, then in (pair for shape in self.site.shapes for pair in shape.edges):
             self.listeners.setdefault(first, set()).add(then)
-        for done in self.log:
+        for place, done in enumerate(self.log):
             if done.verb == "refresh":
                 assert done.id in self.perhaps or self.loose, f"{done.id}: nobody told it"
                 self.perhaps.discard(done.id)
@@ -164,10 +168,12 @@ class Rules:
             if done.verb == "restore":
                 self.perhaps |= self.listeners.get(done.id, set())
             if done.verb in ("apply", "refresh"):
+                # who comes later need not be told, but may be: what is under way is told when it ends
+                now = [shape for shape in self.site.shapes if shape.since <= place][-1]
+                due |= {pair for pair in now.edges if now.edges[pair] and pair[0] == done.id}
                 told = {
                     pair for shape in self.site.shapes for pair in shape.edges if shape.edges[pair]
                 }
-                due |= {pair for pair in told if pair[0] == done.id}
                 self.perhaps |= {then for first, then in told if first == done.id}
         self.due = {
             pair for pair in due if all(_may_tell(shape, *pair) for shape in self.site.shapes)

@@ -36,7 +36,7 @@ class Shape(NamedTuple):
     """What was to run from some time on.
 
     since: how many things had been done by then.
-    edges: pairs of ids, and whether they notify.
+    edges: pairs of ids, and whether they notify; of what is kept, too.
     """
 
     since: int
@@ -95,7 +95,9 @@ class Site:
         before = self.live.graph
         self._decide(self.shapes[-1].decided)
         graph = self.live.evaluate(self.values)
-        if not graph.is_like(before):
+        if graph.is_like(before):
+            self._note(graph)
+        else:
             self._swap(graph)
 
     def edit(self, edit: tuple[int, Entry | None]) -> None:
@@ -223,6 +225,9 @@ class Site:
 
     def _note(self, graph: Graph) -> None:
         edges = {pair: bool(edge.notify) for pair, edge in graph.edges.items()}
+        for pair, notifies in self.shapes[-1].edges.items() if self._decided.kept else ():
+            if not self._decided.kept.isdisjoint(pair) and self._decided.there.keys() >= {*pair}:
+                edges.setdefault(pair, notifies)
         self.shapes.append(Shape(len(self.machine.log), self._decided, edges))
 
 

@@ -149,8 +149,13 @@ class Graph:
         return id_ in self.held or id_ in self.undecided
 
     def is_like(self, other: "Graph") -> bool:
-        """Whether it has the same resources, edges and values that travel as `other`, which may be running."""
+        """Whether it has the same resources, edges and values that travel as `other`, which may be running.
+
+        And the same is not known: what turns out to be declared no more is to be put back.
+        """
         if (self.edges, self.receives) != (other.edges, other.receives):
+            return False
+        if (self.held, self.undecided) != (other.held, other.undecided):
             return False
         if self.resources.keys() != other.resources.keys():
             return False

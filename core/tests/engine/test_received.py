@@ -171,6 +171,9 @@ async def test_it_waits_for_a_sender_that_has_not_sent(lab, tmp_path):
 FACTS = SENDER % ("x", """'${{ send["cell a"].value if facts.load.x1 > 4 else "idle" }}'""")
 
 
+WHEN = "resources: { cell a: { value: x, when: facts.load.x1 > 4 } }\n"
+
+
 def load(x1: float, x5: float = 0.0) -> dict[str, Any]:
     return {"load": Load.Value(x1=x1, x5=x5)}
 
@@ -215,6 +218,14 @@ def test_it_is_unknown_with_a_fact_that_is_unless_there_is_something_instead(
     graph = live(lab, tmp_path, SENDER % ("1", f"'{expression}'")).graph
     assert ("cell b" in graph.receives) is known
     assert ("cell b" in graph.held) is not known
+
+
+def test_what_is_known_not_to_be_there_makes_a_difference(lab, tmp_path):
+    files = live(lab, tmp_path, WHEN)
+    unknown = files.graph
+    assert unknown.resources.keys() == files.evaluate(load(1)).resources.keys() == set()
+    assert not unknown.is_like(files.graph)
+    assert files.graph.is_like(files.evaluate(load(2)))
 
 
 async def test_a_running_receiver_is_left_alone_when_the_file_only_moves(lab, tmp_path):

@@ -157,8 +157,16 @@ class Swapping:
         for v in vertices.senders.keys() - asked:  # what it sent before may be old
             self._parts.scheduler.mark(v)
         self._tell_peers((*found.added, *found.changed, *found.removed))
+        self._put_back_again(found.removed)
         for v in watched:
             self._watches.begin(v)
+
+    def _put_back_again(self, gone: Iterable[str]) -> None:
+        """Let what puts back those that are `gone` run again if it has run already: they had come back meanwhile."""
+        index = self._parts.vertices.index
+        for v in [index[id_] for key in gone if (id_ := f"{Reversal.kind} {key}") in index]:
+            self._parts.causes.note(v, "first")
+            self._parts.scheduler.mark(v)
 
     def _tell_peers(self, ids: Iterable[str]) -> None:
         """Have those that look at resources of the kinds of `ids` look again."""
