@@ -7,7 +7,16 @@ import pytest
 
 from setpoint import Change, Meta, SetpointError
 from setpoint.engine.brakes import MOST_GONE, Limits
-from setpoint.engine.events import Blocked, Changed, Converged, Failed, Fighting, Refreshed, Swapped
+from setpoint.engine.events import (
+    Blocked,
+    Changed,
+    Converged,
+    Failed,
+    Fighting,
+    Recovered,
+    Refreshed,
+    Swapped,
+)
 from setpoint.testing import Kept
 from setpoint.values import Ref
 
@@ -585,3 +594,17 @@ def test_of_those_that_left_not_too_many_are_known():
         limits.leave(f"cell {n}", 1.0)
     assert limits.take("cell 4", meta, 1.0) == 0
     assert limits.take("cell 5", meta, 1.0) > 0
+
+
+async def test_edges_that_are_turned_round_do_not_block_in_a_circle(lab):
+    lab.machine.broken["a"] = OSError("x")
+    cells = [lab.cell(name, value=1) for name in "abc"]
+    old = lab.graph(*cells, edges="cell a -> cell b; cell b -> cell c")
+    async with lab.kept(old) as kept:
+        assert kept.engine.states()["cell c"] == "blocked"
+        kept.engine.swap(lab.graph(*cells, edges="cell c -> cell b; cell a -> cell b"))
+        await kept.told(Recovered, "cell c")
+        await kept.told(Converged)
+        assert lab.machine.cells == {"c": 1}
+        told = [e.by for e in lab.events if isinstance(e, Blocked) and e.id == "cell b"]
+        assert told == ["cell a"]

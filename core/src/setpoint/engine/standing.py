@@ -140,9 +140,9 @@ class Standing:
         ]
         heapify(self.heap)
         self.runners.reorder(self.flying)
-        for v, by in list(self.blocked_by.items()):
-            if by != v:
-                self._unblock(v)
+        blocked = [v for v, by in self.blocked_by.items() if by != v]
+        for v in sorted(blocked, key=t.rank.__getitem__):  # so that what is above is right already
+            self._unblock(v)
         for v in t.index.values():
             if v in self.bad:
                 self._block_successors(v)
