@@ -347,6 +347,21 @@ def test_a_change_by_a_fact_is_told_with_what_came_and_went(here):
     assert here.text(f"\n{cause}: noop high comes, file HOME/out changes\n") in told
 
 
+def test_what_turns_out_not_to_be_there_is_nothing_to_be_told(here):
+    here.write("nobody knows", "fact")
+    here.write("""\
+facts: {f: {file: HOME/fact}}
+resources:
+  noop always:
+  noop high:
+    when: int(facts.f.content) > 5
+""")
+    run = here.started()
+    run.until("1 waiting for facts\n")
+    here.write("1", "fact")
+    assert run.until("to do\n") == "converged: 1 resource, nothing left to do\n"
+
+
 def test_facts_are_followed_by_the_old_graph_while_a_new_one_is_wrong(here):
     here.write("low", "fact")
     here.write(FACT)

@@ -259,7 +259,8 @@ class Taking:
 
         found = compare(self._graph, graph)
         because = causes(found.ids, self._loaded.live.because, graph.secrets)
-        self._report.followed(found, because)
+        if found.ids:  # else no more than what is not known
+            self._report.followed(found, because)
         self._swap(graph, because)
 
     def _part(self, graph: Graph) -> Graph:
