@@ -448,6 +448,7 @@ async def test_after_a_kill_it_tells_what_was_under_way_and_then_what_came_of_it
         assert running.process.poll() is None  # debts are written soon, not at once
     running.process.kill()
     running.end()
+    os.close(os.open(here.home / "fifo", os.O_WRONLY | os.O_NONBLOCK))  # which ends its children
     told = here.call("explain", "exec", "slow")
     assert (told.code, told.err) == (0, "")
     assert told.out.splitlines()[:2] == [

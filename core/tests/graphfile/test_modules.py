@@ -1,5 +1,6 @@
 """Files that include others: modules with inputs, how often they are there, and what they may reach."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,11 @@ def test_a_wrong_include_is_told_where_it_is(entry, message, live):
     assert message in refused(live, f"include: [{entry}]\n")
 
 
+def test_two_includes_do_not_have_one_name(live):
+    text = "include: [{use: site.yaml, with: {name: a}}, {use: site.yaml, with: {name: b}}]\n"
+    assert ":1:46: there are two modules 'site'; tell them apart by 'as'" in refused(live, text)
+
+
 def test_two_modules_of_one_file_do_not_have_one_name(live):
     text = "include: [{use: site.yaml, for_each: [a, b], with: {name: '${{ each.key }}'}}]\n"
     assert "there are two modules 'site'; tell them apart by 'as'" in refused(live, text)
@@ -290,4 +296,5 @@ def test_files_that_double_are_refused_and_not_built(live):
         for n in range(30)
     }
     found = refused(live, "include: [f0.yaml]", **others, f30="resources:\n")
+    gc.collect()  # no other test is to pay for that
     assert "more than 10,000 modules" in found

@@ -44,6 +44,11 @@ class Include:
         self._stem = os.path.splitext(os.path.basename(file.source.file))[0]
 
     @property
+    def written(self) -> str:
+        """What is written for the name of the module."""
+        return str(self._body.get("as", self._stem))
+
+    @property
     def name(self) -> str:
         """What tells it from other entries, as far as it is written."""
         return f"{self._file.source.file} {self._body.get('as', '')}"
@@ -55,7 +60,7 @@ class Include:
 
     def declare(self) -> None:
         """Decide which modules there are, and what their inputs are."""
-        into, written = self._context.into, self._body.get("as", self._stem)
+        into = self._context.into
         before, self._forms = self._forms, {}
         items = items_of(self._form, self._told, self._body)
         each_unknown = {"key": UNKNOWN, "value": UNKNOWN}
@@ -67,7 +72,7 @@ class Include:
         if not {"when", "for_each"}.isdisjoint(self._body):
             into.absent.update(patterns(self._file))
             references = into.undecided if items is None else into.absent
-            references.add(pattern(MODULE + self._context.qualified(str(written))))
+            references.add(pattern(MODULE + self._context.qualified(self.written)))
 
     @property
     def _told(self) -> str:

@@ -113,6 +113,7 @@ def _includes(form: "Form") -> Iterator[Cell]:
     if written is not None and not isinstance(written, Seq):
         at, what = form.at("include"), f"include must be a list of files, not {show(written)}"
         yield Cell(partial(form.context.wrong, at, f"{what}; write - FILE"))
+    names: set[str] = set()
     for body, at in _list(form, "include"):
         entry = body
         if not isinstance(body, Map):
@@ -127,6 +128,10 @@ def _includes(form: "Form") -> Iterator[Cell]:
         )
         if file is not None:
             include = Include(form, file, entry, at)
+            if include.written in names:
+                rule = f"there are two modules {include.written!r}; tell them apart by 'as'"
+                yield Cell(partial(form.context.wrong, at, rule))
+            names.add(include.written)
             form.includes.append(include)
             yield Cell(include.declare, f"include {include.name}")
 
