@@ -343,7 +343,9 @@ def test_while_a_fact_is_not_known_nothing_is_known_of_the_function(tmp_path):
     assert [fact.id for fact in live.facts.values()] == ["kmsg an oops"]
 
 
-async def test_what_a_function_made_before_is_not_put_back_while_it_is_unknown(begin, tmp_path, host):
+async def test_what_a_function_made_before_is_not_put_back_while_it_is_unknown(
+    begin, tmp_path, host
+):
     out = tmp_path / "out"
 
     @graph(name="app")

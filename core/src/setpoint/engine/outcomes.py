@@ -111,9 +111,7 @@ class Outcomes:
             self._tries[v] = tried + 1
             parts.tracing.failed(v, why, meta.delay)
             parts.emit(Failed(parts.key(v), why, meta.delay))
-            parts.scheduler.wait(
-                v, parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v))
-            )
+            parts.scheduler.wait(v, parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v)))
             return
         is_news = not self._is_told(v, error, why) or v not in self.failed
         self.failed[v] = why
