@@ -14,7 +14,7 @@ from setpoint.engine.outcomes import Outcomes
 from setpoint.engine.parts import Parts
 from setpoint.engine.quick import Quick
 from setpoint.engine.result import Result
-from setpoint.engine.states import BATCH, CLEAN, NAMES
+from setpoint.engine.states import BATCH, BLOCKED, CLEAN, FAILED, NAMES, RERUN, RUN, WAIT
 from setpoint.engine.swapping import Difference, Swapping
 from setpoint.engine.watchdog import Watchdog
 from setpoint.engine.watches import Watches
@@ -123,6 +123,18 @@ class Run:
             self._parts.emit(Warned("", str(warning)))
         return graph
 
+    def _unfinished(self) -> int:
+        """Return how many are not settled; what was, and has only just been told of an event, is."""
+        parts = self._parts
+        if not parts.scheduler.active:
+            return 0
+        state, pending = parts.vertices.state, parts.vertices.pending
+        return sum(
+            bool(state[v] in (RUN, RERUN, WAIT) or pending[v] or v in parts.ledger.owed)
+            for v in parts.vertices.index.values()
+            if state[v] not in (CLEAN, FAILED, BLOCKED)
+        )
+
     def stop(self) -> None:
         """Finish what runs, then end."""
         self._parts.scheduler.close()
@@ -166,7 +178,7 @@ class Run:
             repairs=parts.repairs,
             failed=failed,
             blocked=blocked,
-            unfinished=parts.scheduler.active,
+            unfinished=self._unfinished(),
             waiting=len(self._wanted.held),
             exit_code=parts.exit_code,
         )
@@ -262,7 +274,7 @@ class Run:
                     "repairs": parts.repairs,
                     "failed": len(self._outcomes.failed),
                     "blocked": len(parts.scheduler.blocked_by),
-                    "unfinished": parts.scheduler.active,
+                    "unfinished": self._unfinished(),
                     "polled": parts.host.watcher.polling,
                     "waiting": len(self._wanted.held),
                     "held": sorted(self._wanted.held)[:NAMED],
