@@ -98,7 +98,7 @@ async def test_an_example_converges_and_stays_in_its_place(example, place):
     for id_ in graph.resources:
         assert not id_.startswith("file ") or id_.startswith(f"file {place.demo}"), id_
     result = await place.converge(example)
-    assert not (result.failed or result.blocked or result.unfinished)
+    assert (result.failed, result.blocked, result.unfinished) == ({}, {}, 0)
     assert any(isinstance(event, Converged) for event in place.events)
 
 
