@@ -61,7 +61,19 @@ def give(machine: Systemd, secret: str) -> None:
 
 
 def page(machine: Systemd, port: int) -> int:
-    """Return the status of what a visitor gets."""
+    """Return the status of what a visitor gets; a server that has only just started may not listen yet."""
+    until = time.monotonic() + AT_ONCE
+    while True:
+        try:
+            return status(machine, port)
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def status(machine: Systemd, port: int) -> int:
+    """Return the status of what a visitor gets now."""
     with machine.inside(), closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", "/")
         return connection.getresponse().status
