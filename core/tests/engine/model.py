@@ -65,7 +65,7 @@ class Model:
         for m in (m for m in plan.order if m.startswith(SILENT) and states[m] == "settled"):
             self.caused.discard(m)
             if m in self.owed:
-                when = max(self.owed.pop(m).values())
+                when = self.refreshed[m] = max(self.owed.pop(m).values())
                 for s in plan.listeners(m):
                     self.owe(s, m, when)
         lost = {s: by for s, by in self.owed.items() if by and states.get(s) == "settled"}
