@@ -101,6 +101,7 @@ class Graph:
         other = copy(self)
         other.resources, other.edges = dict(self.resources), dict(self.edges)
         other.receives, other.warnings = dict(self.receives), list(self.warnings)
+        other.tainted = dict(self.tainted)
         return other
 
     def part(self, ids: Collection[str]) -> "Graph":

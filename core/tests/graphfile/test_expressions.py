@@ -26,7 +26,9 @@ def read(variables: str) -> tuple[Scope, list[Problem]]:
     assert isinstance(root, Map)
     context = Context(source, Known())
     made = Scope(context)
-    made.define(root)
+    made.expect(root)
+    for name, value, _, at in root.entries():
+        made.define(name, value, at)
     return made, context.into.problems
 
 

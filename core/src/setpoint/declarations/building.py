@@ -118,7 +118,9 @@ class _Building:
             if declaration.id not in self.declared:
                 self._make(declaration)
         for declaration in self.declarations.trials:
+            before = len(self.problems)
             self.instances.check(declaration)
+            self._forgives(declaration, before)
 
     def _make(self, declaration: Declaration) -> None:
         """Make the resource of `declaration`, or take the one that was made of it before."""
@@ -128,7 +130,8 @@ class _Building:
         if made is None or made.declaration is not declaration:
             before = len(self.problems)
             made = self.instances.made(declaration)
-            self._forgive(declaration, before)
+            if self._forgives(declaration, before):
+                self.declarations.waiting.add(id_)
         if made.resource is not None:
             self.made[id_] = made
             graph.resources[id_] = made.resource
@@ -137,13 +140,16 @@ class _Building:
         if made.tainted:
             graph.tainted[id_] = made.tainted
 
-    def _forgive(self, declaration: Declaration, before: int) -> None:
-        """Let what is wrong with `declaration` only now, the problems after `before`, be like what is not known."""
-        is_of_values = declaration.is_live and declaration.id not in self.declarations.waiting
-        if self.declarations.is_known and is_of_values and len(self.problems) > before:
-            self.troubles += self.problems[before:]
-            del self.problems[before:]
-            self.declarations.waiting.add(declaration.id)
+    def _forgives(self, declaration: Declaration, before: int) -> bool:
+        """Return whether all that is wrong with `declaration`, the problems after `before`, is so as the facts are.
+
+        Whatever is wrong with it whatever they are was found when none was known.
+        """
+        is_of_facts = self.declarations.is_known and declaration.is_live
+        found = self.problems[before:] if is_of_facts else []
+        self.troubles += found
+        del self.problems[len(self.problems) - len(found) :]
+        return bool(found)
 
     def hold(self, edges: list[Edge]) -> None:
         """Take out of the graph what waits for facts, and what requires that."""

@@ -44,8 +44,10 @@ def patched(
     for id_, made in found.items():
         if id_ not in builder.held and made.resource is not None:
             result.resources[id_] = made.resource
-            result.receives.update({id_: made.received} if made.received else {})
-            result.tainted = {**result.tainted, id_: made.tainted}
+            if made.tainted:
+                result.tainted[id_] = made.tainted
+            else:
+                result.tainted.pop(id_, None)
     return result
 
 

@@ -65,7 +65,8 @@ class Entries:
         into.undecided.add(pattern(key))
         into.undecided.add(key)  # so stand it in its edges
         source = self._context.source
-        into.trials.append(Declaration(key, kind, name, params, source, key_at, meta))
+        is_live = self._context.cell.is_live
+        into.trials.append(Declaration(key, kind, name, params, source, key_at, meta, is_live))
 
     def _instance(self, key: str, body: Any, key_at: int, at: int, *, is_decided: bool) -> None:
         id_ = self._evaluated(key, key_at) if OPEN in key else key

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from setpoint.declarations import Declarations, Map, Seq, Source
+from setpoint.declarations import Declarations, Map, Seq, Source, value_at
 from setpoint.declarations.types import show
 from setpoint.errors import GraphError, Place, Problem
 from setpoint.graphfile import reader
@@ -47,7 +47,7 @@ class File:
             if not isinstance(entry, Map):
                 yield entry, at
             elif "use" in entry:
-                yield entry["use"], entry.places[2 * list(entry).index("use") + 1]
+                yield entry["use"], value_at(entry, "use", at)
 
 
 class Files:

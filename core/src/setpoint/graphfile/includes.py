@@ -10,7 +10,7 @@ import msgspec
 from setpoint.declarations import MODULE, Map, key_at, value_at
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
-from setpoint.expressions import OPEN, UNKNOWN
+from setpoint.expressions import UNKNOWN
 from setpoint.graphfile.conditions import is_wanted, items_of
 from setpoint.graphfile.files import File
 from setpoint.graphfile.ids import pattern, patterns
@@ -23,6 +23,7 @@ KEYS = ("use", "as", "with", "when", "for_each")
 MOST = 10_000  # modules of one graph
 NOWHERE = "?"  # a module of which nobody knows yet what it is called
 _NAME = re.compile(r"[^\s/*?\[\]][^\s*?\[\]]*")
+_ANY: Mapping[str, Any] = {"key": UNKNOWN, "value": UNKNOWN}  # the item, if those are not known
 
 
 class Include:
@@ -63,11 +64,10 @@ class Include:
         into = self._context.into
         before, self._forms = self._forms, {}
         items = items_of(self._form, self._told, self._body)
-        each_unknown = {"key": UNKNOWN, "value": UNKNOWN}
-        for each in [each_unknown] if items is None else items:
+        for each in [_ANY] if items is None else items:
             with self._form.beside(each):
-                wanted = False if items is None else is_wanted(self._form, self._told, self._body)
-                if wanted is not False or items is None:
+                wanted = is_wanted(self._form, self._told, self._body) if each is not _ANY else None
+                if wanted is not False:
                     self._include(before, is_decided=wanted is True)
         if not {"when", "for_each"}.isdisjoint(self._body):
             into.absent.update(patterns(self._file))
@@ -128,7 +128,8 @@ class Include:
             value = self._form.value(written, place)
             rule = self._inputs[name].refusal(value)
             if rule:
-                value = self._refused(place, f"{self._told}: the input {name} {rule}", written)
+                self._context.wrong(place, f"{self._told}: the input {name} {rule}")
+                value = UNKNOWN if self._context.is_lenient else msgspec.UNSET
             form.origins[f"inputs.{name}"] = self._form, self._context.cell
             form.give(name, value, is_live=self._context.cell.is_live)
         is_map = isinstance(self._body.get("with"), Map | None)
@@ -137,11 +138,3 @@ class Include:
                 at = key_at(self._body, "with", self._at)
                 what = f"{self._told}: the input {name} is missing; add it below with:"
                 self._context.wrong(at, what)
-
-    def _refused(self, at: int, message: str, written: Any) -> Any:
-        """Report a wrong value of an input; one that may change is like one that is not known."""
-        if self._context.cell.is_live and isinstance(written, str) and OPEN in written:
-            self._context.into.troubles.append(self._context.source.problem(at, message))
-            return UNKNOWN
-        self._context.wrong(at, message)
-        return msgspec.UNSET

@@ -1,14 +1,14 @@
 """`${{ … }}` in values: expressions over constants, facts and what other resources send.
 
 Alone in a value it keeps its type, within text it is formatted. `$${{` stands for `${{` itself, and `{{ }}` belongs to
-the templates that people put into files. What is sent is known only while the graph runs, so it stands alone in an
-expression.
+the templates that people put into files. What is sent is known only while the graph runs: an expression that reads it
+has its value then.
 
 What expressions make of a file is bounded, like aliases: a text of them that grows by doubling is refused, not built.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -70,7 +70,7 @@ class Scope:
         self._live: set[str] = set()  # of those, what may change at any time
         self._later: frozenset[str] = frozenset()
         known = context.known
-        self._names: Mapping[str, Any] = {
+        self._names: dict[str, Any] = {
             **self._own,
             "env": MappingProxyType(os.environ),
             "facts": View(lambda name: known[self.facts.get(name, name)]),
@@ -83,13 +83,7 @@ class Scope:
         """Know that there will be vars `names`; each may use those above it."""
         self._later = frozenset(names)
 
-    def define(self, written: Map) -> None:
-        """Take over the vars in `written`."""
-        self.expect(written)
-        for name, value, _, at in written.entries():
-            self.define_one(name, value, at)
-
-    def define_one(self, name: str, written: Any, at: int) -> Iterable[str]:
+    def define(self, name: str, written: Any, at: int) -> Iterable[str]:
         """Take over the var `name`; return what has another value because of that."""
         return self.assign(
             "vars", name, self.value(written, at), is_live=self._context.cell.is_live
@@ -104,10 +98,6 @@ class Scope:
             return ()
         own[name] = value
         return (root, full)
-
-    def inputs(self) -> Set[str]:
-        """Return the names of the inputs that have a value."""
-        return self._own["inputs"].keys()
 
     def value(self, value: Any, at: int, depth: int = 0) -> Any:
         """Return `value`, written at the place `at`, with every expression in it replaced.
@@ -200,8 +190,16 @@ class Scope:
         state = None
         if expression.is_timed:
             state = self._context.state(expression.source, self.each.get("key"))
-        names = {**self._names, "each": self.each, "hosts": self._context.known.hosts}
-        return evaluate(expression, names, lambda: self._place(expression, at), state)
+        return evaluate(
+            expression, self._names_for(expression), self._placed(expression, at), state
+        )
+
+    def _names_for(self, expression: Expression) -> Mapping[str, Any]:
+        """Return what `expression` can name; hosts are gone through for those only that ask for them."""
+        self._names["each"] = self.each
+        if any(path[0] == "hosts" for path in expression.paths):
+            return {**self._names, "hosts": self._context.known.hosts}
+        return self._names
 
     def _check_sent(self, expression: Expression) -> None:
         """Refuse what cannot be received, whatever the facts are."""
@@ -210,9 +208,9 @@ class Scope:
         except ExpressionError as error:
             raise _WrongError(expression.source, str(error)) from None
 
-    def _place(self, expression: Expression, at: int) -> Place:
-        within = 2 * len(expression.source) + 100
-        return self.source.place(self.source.locate(at, expression.source, within))
+    def _placed(self, expression: Expression, at: int) -> Callable[[], Place]:
+        """Return what tells where `expression` is written; few ask."""
+        return lambda: self.source.place(self._located(expression, expression.source, at))
 
     def _check(self, path: tuple[str, ...], expression: Expression, at: int) -> None:
         """Refuse what cannot be named here; note what is read."""
@@ -227,12 +225,12 @@ class Scope:
             told = {"facts": "a fact", "secrets": "a secret", "world": "what is published"}
             raise _WrongError(root, f"{told[root]} is named; write {root}.NAME")
         elif root in self._own and rest and rest[0] not in self._own[root]:
-            self._refusemissing(root, rest[0], expression)
+            self._refuse_missing(root, rest[0], expression)
         elif root not in ("env", "host"):
             name = self._noted(root, rest, expression, at)
             self._context.note(path, name, is_live=self._is_live(path))
 
-    def _refusemissing(self, root: str, name: str, expression: Expression) -> None:
+    def _refuse_missing(self, root: str, name: str, expression: Expression) -> None:
         if root == "vars" and name in self._later:
             what = f"vars.{name} is not known here; a var can only use those above it"
             raise _WrongError(f"vars.{name}", what)
@@ -254,15 +252,15 @@ class Scope:
         else:
             from setpoint.graphfile.shared import follow
 
-            follow(self._context, self._located(expression, at))
+            follow(self._context, self._located(expression, expression.source, at))
             return SHARED
-        within = 2 * len(expression.source) + 100
-        place = self.source.locate(at, ".".join((root, *rest)), within)
+        place = self._located(expression, ".".join((root, *rest)), at)
         self._context.into.reads.setdefault((name, *rest[1:]), (self.source, place))
         return name
 
-    def _located(self, expression: Expression, at: int) -> int:
-        return self.source.locate(at, expression.source, 2 * len(expression.source) + 100)
+    def _located(self, expression: Expression, fragment: str, at: int) -> int:
+        """Return where `fragment` of `expression` is written, in the value at the place `at`."""
+        return self.source.locate(at, fragment, 2 * len(expression.source) + 100)
 
     def _whole(self, value: Any, expression: str, depth: int) -> Any:
         """Return `value`, which stands alone; lists and maps count, for they are copied later."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.declarations import FactDeclaration, Map, Seq
+from setpoint.declarations import FactDeclaration, Map, Seq, value_at
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
 from setpoint.expressions import UNKNOWN
@@ -65,7 +65,7 @@ def _vars(form: "Form") -> Iterator[Cell]:
 
 def _var(form: "Form", name: str, value: Any, at: int) -> Iterable[str]:
     form.origins[f"vars.{name}"] = form, form.context.cell
-    return form.scope.define_one(name, value, at)
+    return form.scope.define(name, value, at)
 
 
 def _list(form: "Form", section: str) -> Iterable[tuple[Any, int]]:
@@ -87,9 +87,9 @@ def _fact(form: "Form", name: str, body: Any, at: int) -> None:
     params = about if isinstance(about, Map) else Map.new(about_at)
     about = params.get("name", "") if isinstance(about, Map) else about
     given = Map.new(params.at)
-    for param, value, param_at, value_at in params.entries():
+    for param, value, param_at, place_of in params.entries():
         if param != "name":
-            given.put(param, value, param_at, value_at)
+            given.put(param, value, param_at, place_of)
     source = form.context.source
     form.context.into.facts[declared] = FactDeclaration(kind, as_text(about), given, source, place)
 
@@ -121,11 +121,7 @@ def _includes(form: "Form") -> Iterator[Cell]:
             entry.put("use", body, at, at)
         if rules := list(_faults(entry, at)):
             yield Cell(partial(_report, form, rules))
-        file = (
-            form.file.included.get(entry.places[2 * list(entry).index("use") + 1])
-            if "use" in entry
-            else None
-        )
+        file = form.file.included.get(value_at(entry, "use", -1))
         if file is not None:
             include = Include(form, file, entry, at)
             if include.written in names:

@@ -54,12 +54,12 @@ def _of_programs(before: Made, now: Made) -> Iterator[str]:
 
 
 def _named(
-    before: Mapping[str, str],
-    now: Mapping[str, str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
     words: tuple[str, str, str],
     more: Mapping[str, str] = {},
 ) -> Iterator[str]:
-    """Yield the names whose digest differs, are gone or new, with `words` for each of that and what `more` says."""
+    """Yield what is otherwise, gone or new by name, told with `words`, and what `more` says of a name."""
     changed, gone, new = words
     for name in dict.fromkeys((*before, *now)):
         if name not in now:
@@ -73,13 +73,13 @@ def _named(
 def _of_machine(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for part, what in PARTS.items():
         was, is_ = ({one["id"]: _bare(one) for one in plan[part]} for plan in (before, now))
-        for id_ in dict.fromkeys((*was, *is_)):
-            if id_ not in is_:
-                yield f"{id_} {what} in the plan, and not now"
-            elif id_ not in was:
-                yield f"{id_} {what} now, and not in the plan"
-            elif was[id_] != is_[id_]:
-                yield f"{id_} {what} otherwise than in the plan"
+        words = (
+            "otherwise than in the plan",
+            "in the plan, and not now",
+            "now, and not in the plan",
+        )
+        changed, gone, new = (f"{what} {word}" for word in words)
+        yield from _named(was, is_, (changed, gone, new))
 
 
 def _bare(one: dict[str, Any]) -> dict[str, Any]:
