@@ -184,6 +184,16 @@ edges that go: file HOME/a -> file HOME/stays
     assert not (here.home / "gone").exists()
 
 
+def test_what_was_not_declared_is_not_shown_as_an_empty_text(here):
+    here.write(ONE.replace('    mode: "0644"\n', ""))
+    run = here.started()
+    here.write(ONE)
+    run.until("~ file HOME/a\n    mode: 0644\n".replace("HOME", str(here.home)))
+    run.until("converged: ")
+    here.write(ONE.replace('    mode: "0644"\n', ""))
+    run.until("    mode: 0644 -> (nothing)\n")
+
+
 def test_a_long_text_is_shown_as_a_diff(here):
     text = "resources:\n  file HOME/a:\n    content: |\n      first\n      LINE\n      last\n"
     here.write(text)

@@ -1,5 +1,7 @@
 """What tells one graph from another, for people."""
 
+import msgspec
+
 from setpoint import Change, Resource, Secret
 from setpoint.comparing import compare, concerned
 from setpoint.engine.redaction import Redaction
@@ -13,12 +15,16 @@ class Thing(Resource):
 
     size: how large.
     key: what opens it.
+    tags: words; empty says nothing.
+    state: how it is to be.
     """
 
     kind = "thing"
 
     size: int = 0
     key: Secret[str] | str = ""
+    tags: list[str] = msgspec.field(default_factory=list)
+    state: str = "exists"
 
     def check(self) -> list[Change]:
         return []
@@ -53,6 +59,19 @@ def test_what_is_declared_alike_is_no_difference_wherever_it_lives() -> None:
 def test_meta_params_are_told_one_by_one() -> None:
     found = compare(graph_of(Thing("a")), graph_of(Thing("a", meta=Meta(noop=True, retry=3))))
     assert found.changes[A] == (Change("meta.noop", False, True), Change("meta.retry", 0, 3))
+
+
+def test_what_is_not_declared_is_nothing_and_not_an_empty_text() -> None:
+    said = {"size": 1, "key": "x", "tags": ["b"], "state": "absent"}
+    full = graph_of(Thing("a", **said, meta=Meta(sema=("db",))))
+    said["meta.sema"] = ("db",)
+    usual = {"size": 0, "state": "exists"}  # what says something is shown
+    (come,) = compare(graph_of(Thing("a")), full).changes.values()
+    (go,) = compare(full, graph_of(Thing("a"))).changes.values()
+    assert set(map(str, come)) == {
+        str(Change(name, usual.get(name), x)) for name, x in said.items()
+    }
+    assert set(map(str, go)) == {str(Change(name, x, usual.get(name))) for name, x in said.items()}
 
 
 def test_received_values_are_told_as_they_are_written() -> None:

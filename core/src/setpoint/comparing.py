@@ -10,7 +10,7 @@ import msgspec
 
 from setpoint.engine.redaction import Redaction
 from setpoint.graph import Edge, Graph
-from setpoint.resource import RESERVED, Meta, Resource
+from setpoint.resource import RESERVED, Meta, Resource, defaults
 from setpoint.values import Change, Secret, Text
 
 
@@ -87,6 +87,7 @@ def concerned(new: Graph, found: Comparison) -> Graph:
 def _changes(id_: str, old: Graph, new: Graph) -> Iterator[Change]:
     before, after = old.resources[id_], new.resources[id_]
     was, is_ = old.receives.get(id_, {}), new.receives.get(id_, {})
+    usual = defaults(type(after))
     for name in after.__struct_fields__:
         if name == "meta":
             yield from _meta(before.meta, after.meta)
@@ -95,7 +96,8 @@ def _changes(id_: str, old: Graph, new: Graph) -> Iterator[Change]:
         one = _written(was[name]) if name in was else getattr(before, name, None)
         other = _written(is_[name]) if name in is_ else getattr(after, name)
         if one != other:
-            yield Change(name, _shown(one), _shown(other))
+            default = usual[name]
+            yield Change(name, _said(one, default), _said(other, default))
 
 
 def _hidden(
@@ -111,10 +113,12 @@ def _hidden(
 
 def _meta(before: Meta, after: Meta) -> Iterator[Change]:
     if before != after:
+        usual = defaults(Meta)
         for name in after.__struct_fields__:
             one, other = getattr(before, name), getattr(after, name)
             if one != other:
-                yield Change(f"meta.{name}", one, other)
+                default = usual[name]
+                yield Change(f"meta.{name}", _said(one, default), _said(other, default))
 
 
 def _written(source: object) -> str:
@@ -127,8 +131,10 @@ def _written(source: object) -> str:
     )
 
 
-def _shown(value: Any) -> Any:
-    return None if value is msgspec.UNSET else value
+def _said(value: Any, default: Any) -> Any:
+    """Return `value`; None if it is the `default` and empty, as it is when nothing is declared."""
+    says_something = value or isinstance(value, (int, float))
+    return value if says_something or value != default else None
 
 
 def _edges_only_in(one: Graph, other: Graph) -> Iterator[Edge]:

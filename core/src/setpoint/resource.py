@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, dataclass_transform
 
 import msgspec
@@ -281,6 +282,17 @@ def is_quick(resource: Resource) -> bool:
 def params(kind: type[Resource] | type[Fact]) -> tuple[str, ...]:
     """Return the names of the params of `kind`, in the order they are declared."""
     return tuple(name for name in kind.__struct_fields__ if name not in RESERVED)
+
+
+@cache
+def defaults(struct: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """Return what each field of `struct`, a kind or `Meta`, is if nothing is declared; `NODEFAULT` if it has to be."""
+    return {
+        field.name: field.default
+        if field.default_factory is msgspec.NODEFAULT
+        else field.default_factory()
+        for field in msgspec.structs.fields(struct)
+    }
 
 
 def has_refresh(kind: type[Resource]) -> bool:

@@ -12,7 +12,7 @@ from setpoint.comparing import Comparison, compare, concerned
 from setpoint.engine.redaction import Redaction
 from setpoint.errors import SetpointError
 from setpoint.graph import Edge, Graph
-from setpoint.resource import params
+from setpoint.resource import defaults, params
 from setpoint.values import Change
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ def _declared(id_: str, graph: Graph, redaction: Redaction) -> Iterator[Change]:
     """Yield what is declared of a resource that is new."""
     resource = graph.resources[id_]
     redaction.declare(resource)
-    defaults = {field.name: field.default for field in msgspec.structs.fields(type(resource))}
+    usual = defaults(type(resource))
     said = [
         Change(name, None, value)
         for name in params(type(resource))
-        if (value := getattr(resource, name)) is not msgspec.UNSET and value != defaults[name]
+        if (value := getattr(resource, name)) is not msgspec.UNSET and value != usual[name]
     ]
     yield from redaction.changes(resource, said)
 
