@@ -112,3 +112,8 @@ def test_who_was_not_known_when_a_change_was_made_is_not_told_of_it():
 def test_what_is_unknown_at_first_and_then_not_there_is_put_back():
     entries = {0: Entry(0, when="a", reverse=True)}
     run(entries, [[tell(2)], [("restart", (False, None))], [tell(0)]])
+
+
+def test_what_cannot_be_put_back_holds_nobody_up():
+    entries = {0: Entry(0, each="a", reverse=True), 3: Entry(3, listens=frozenset({0}))}
+    run(entries, [[tell(2)], [("break_", ("check", 0))], [tell(0)], [("mend", None)]])

@@ -6,7 +6,7 @@ record outlives the process, and is not overwritten.
 
 A graph of the same scope in which the resource is declared no more gets a `Reversal` in its place. That applies the
 prior state if what we wrote still stands, else it leaves all as it is and says so; then the record goes. Reversals run
-in the opposite order of what they undo, and notify who was notified by that.
+in the opposite order of what they undo, and notify who was notified by that; one that fails blocks nobody else.
 """
 
 import asyncio
@@ -182,7 +182,7 @@ class Reversals:
             graph.connect(edge)
         for id_, reversal in made.items():
             for listener in graph.resources.keys() & records[id_].notifies:
-                graph.connect(Edge(reversal.id, listener, "hold", "reverse"))
+                graph.connect(Edge(reversal.id, listener, "fire", "reverse"))
 
     def drop_unwanted(self, graph: Graph) -> None:
         """Forget how to put back what `graph` declares, but not to be put back any more."""
