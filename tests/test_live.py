@@ -439,6 +439,13 @@ def test_a_value_that_a_param_refuses_parks_only_its_resource(place):
     )
 
 
+def test_a_value_that_a_param_refuses_parks_what_is_declared_twice(place):
+    twice = FUSSY.split("  noop after")[0].replace("timer t", "timer ${{ each.value }}")
+    live = place.live(twice.replace("{interval", "{for_each: [t, t], interval"))
+    assert not live.evaluate(n("-5")).resources
+    assert set(live.evaluate(n("5")).resources) == {"timer t"}
+
+
 def test_what_is_saved_anew_goes_on_counting(place):
     clock = HandClock()
     text = """

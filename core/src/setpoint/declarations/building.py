@@ -174,7 +174,10 @@ class _Building:
         """Report if `declaration` is not equal to the one with the same id."""
         id_ = declaration.id
         self.doubles.add(id_)
+        before = len(self.problems)
         first, second = self.made.get(id_), self.instances.made(declaration)
+        if self._forgives(declaration, before):
+            self.declarations.waiting.add(id_)
         if id_ in self.declarations.waiting:  # it may be that only one of them is there at a time
             return
         if first and second.resource and not _are_alike(first, second):
