@@ -104,6 +104,12 @@ def test_a_reference_to_nothing_is_refused_with_what_may_be_meant() -> None:
         refuse_missing(graph, ["noop *"])
 
 
+def test_parts_that_leave_out_something_else_are_not_alike() -> None:
+    part = select(graph_of("abc"), ["thing a"])
+    assert part.is_like(select(graph_of("abc"), ["thing a"]))
+    assert not part.is_like(select(graph_of("ab"), ["thing a"])), "c is to be put back"
+
+
 NAMES = "abcdefgh"
 ARROWS = st.tuples(st.sampled_from(NAMES), st.sampled_from(["->", "~>"]), st.sampled_from(NAMES))
 PAIRS = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))

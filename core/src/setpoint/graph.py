@@ -12,6 +12,9 @@ from setpoint.values import Received
 
 Policy = Literal["hold", "fire", "drop"]
 SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second
+COMPARED = (
+    "edges receives held undecided left_out modules tainted".split()
+)  # by `is_like`, each as a whole
 SHOWN = 20  # edges of a cycle that its message shows
 
 
@@ -145,6 +148,11 @@ class Graph:
         """Whether `id_` is in it, or is left out, or may be in it once more facts are known."""
         return id_ in self.resources or id_ in self.left_out or self.is_unknown(id_)
 
+    def may_export(self, id_: str) -> bool:
+        """Whether `id_` is exported, or may be once more facts are known."""
+        resource = self.resources.get(id_)
+        return self.is_unknown(id_) or (resource is not None and bool(resource.meta.export))
+
     def is_unknown(self, id_: str) -> bool:
         """Whether it is not known if there is `id_`, or how it is declared."""
         return id_ in self.held or id_ in self.undecided
@@ -152,11 +160,10 @@ class Graph:
     def is_like(self, other: "Graph") -> bool:
         """Whether it has the same resources, edges and values that travel as `other`, which may be running.
 
-        And the same is not known: what turns out to be declared no more is to be put back.
+        And the same is not known, left out, or of a module: what turns out to be declared no more is to be put back, or
+        to leave the part that runs. And the same is secret: else it would go on being shown.
         """
-        if (self.edges, self.receives) != (other.edges, other.receives):
-            return False
-        if (self.held, self.undecided) != (other.held, other.undecided):
+        if any(getattr(self, name) != getattr(other, name) for name in COMPARED):
             return False
         if self.resources.keys() != other.resources.keys():
             return False

@@ -12,6 +12,7 @@ from setpoint.errors import GraphError
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile import Live
 from setpoint.plugins import Plugins
+from setpoint.selection import select
 from setpoint.sharing import Exported, Snapshot
 from setpoint.values import Secret
 
@@ -69,6 +70,19 @@ def test_a_module_has_inputs_with_defaults(live):
         "site": ["noop one", "noop one done"],
         "two": ["noop two", "noop two done"],
     }
+
+
+def test_what_goes_from_one_of_two_modules_goes_from_the_part_that_is_that_module(live):
+    found = live(
+        "include: [{use: shared.yaml, as: a}, {use: shared.yaml, as: b, when: facts.load.x1 > 2}]",
+        shared="resources: {noop shared: }",
+    )
+    before = found.evaluate({"load": {"x1": 5}})
+    after = found.evaluate({"load": {"x1": 1}})
+    assert set(before.resources) == set(after.resources) == {"noop shared"}
+    assert not after.is_like(before), "else nobody asks what the part is now"
+    assert set(select(before, ["module b"]).resources) == {"noop shared"}
+    assert select(after, ["module b"]).left_out == {"noop shared"}
 
 
 def test_there_is_a_module_for_each_item(live):

@@ -77,6 +77,17 @@ def test_what_a_fact_tells_is_hidden_whatever_is_made_of_it(evaluated):
     assert graph.secrets.text(f"{CANARY} {made}") == "(secret) (secret)"
 
 
+def test_an_equal_value_that_has_become_secret_is_another_graph(plugins, tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("resources:\n  file /a:\n    content: is ${{ facts.hostname }}\n")
+    live = graphfile.live([path], plugins)
+    before = live.evaluate({"hostname": "pin"})
+    assert live.evaluate({"hostname": "pin"}).is_like(before)
+    hidden = live.evaluate({"hostname": Secret("pin")})
+    assert hidden.resources["file /a"].content == before.resources["file /a"].content
+    assert not hidden.is_like(before)
+
+
 def test_what_stays_because_nothing_is_known_stays_hidden(plugins, tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text("resources:\n  file /a:\n    content: ${{ facts.hostname }}\n")
