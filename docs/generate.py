@@ -56,10 +56,10 @@ line, with `time` (seconds since 1970) and `type` (the name of the class) in fro
 last object of `run` and `apply` has the type `Ended` and the fields of `Result`.
 
 The command has four more types. `Edited`: graph files were loaded, with `by` (what led to that), the ids that `comes`
-and `goes`, `changes` (id to what is declared otherwise), `edges_come`, `edges_go`, how many `stays`, and a `plan` of
-what follows, as `setpoint plan --json` has it. `Followed`: the graph is another one because facts are, with `comes`,
-`changes`, `goes`, and `because` (id to which facts). `LeftOut`: how many resources `--only` leaves out. `Planned`:
-the first plan, that `--confirm` asks about.
+and `goes`, `changes` (id to what is declared otherwise), `edges_come`, `edges_go`, how many `stays`, `shared` (what
+`comes`, `changes` and `goes` of that), and a `plan` of what follows, as `setpoint plan --json` has it. `Followed`: the
+graph is another one because facts are, with `comes`, `changes`, `goes`, and `because` (id to which facts). `LeftOut`:
+how many resources `--only` leaves out. `Planned`: the first plan, that `--confirm` asks about.
 """
 COMMANDS = """\
 # Command line

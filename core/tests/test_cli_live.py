@@ -211,6 +211,57 @@ def test_a_save_that_makes_no_difference_is_one_line(here):
     run.until("content one -> two")
 
 
+SHARES = """\
+publish: {motd: hi, port: 80}
+resources:
+  noop a: {meta: {export: ["*"]}}
+  noop b: {comment: one, meta: {export: [web], hidden: true}}
+"""
+
+
+def test_what_other_hosts_are_told_otherwise_is_shown(here):
+    here.write(SHARES)
+    run = here.started()
+    here.write(SHARES.replace("hi, port: 80", "ho"))
+    shown = run.until("1 unchanged\n")
+    assert shown.endswith("""\
+site.yaml was saved:
+shared otherwise: publish motd
+shared no more: publish port
+1 unchanged
+""")
+    here.write(SHARES.replace("{motd: hi,", "{").replace(": one", ": two"))
+    shown = run.until("1 unchanged\n")
+    assert shown.endswith("""\
+shared newly: publish port
+shared otherwise: export noop b
+shared no more: publish motd
+1 unchanged
+""")
+
+
+def test_what_is_exported_no_more_is_shown_and_withdrawn_though_it_stays_here(here):
+    here.write(SHARES)
+    run = here.start("--json")
+    run.until('"Converged"')
+    until_shared(here, "export/noop a", True)
+    here.write("resources:\n  noop a:\n")
+    run.until('"Edited"')
+    gone = ["publish motd", "publish port", "export noop a", "export noop b"]
+    run.until(
+        '"shared":' + json.dumps({"comes": [], "changes": [], "goes": gone}, separators=(",", ":"))
+    )
+    until_shared(here, "export/noop a", False)
+    assert here.call("world", "list", "shared/") == (0, "")
+
+
+def until_shared(here: Place, key: str, wanted: bool) -> None:
+    """Wait until `key` is shared, or not."""
+    deadline = time.monotonic() + PATIENCE
+    while (key in here.call("world", "list", "shared/")[1]) != wanted:
+        assert time.monotonic() < deadline, f"{key} {'never' if wanted else 'still'} shared"
+
+
 def test_with_json_a_difference_is_one_document(here):
     run = here.start("--json")
     run.until('"Converged"')

@@ -13,7 +13,7 @@ from setpoint.host import Host
 from setpoint.resource import Fact
 
 if TYPE_CHECKING:
-    from setpoint.sharing import Shared, Sharing
+    from setpoint.sharing import Moves, Shared, Sharing
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
 AT_FIRST = 1.0  # seconds in which facts are to speak before a run begins that stays
@@ -76,6 +76,7 @@ class Knowing:
         self._told: set[Problem] = set()
         self._is_sharing = False
         self._sharing: Sharing | None = None
+        self._shared: Shared | None = None
 
     async def graph(self, live: Evaluable, patience: float) -> Graph:
         """Return the graph of `live` from now on, with the facts as they are.
@@ -118,6 +119,15 @@ class Knowing:
         """Tell other hosts what the graph shares, now and after each evaluation: it runs from now on."""
         self._is_sharing = True
         self._share()
+
+    def moves(self, live: Evaluable) -> "Moves | None":
+        """Return what other hosts would be told otherwise if `live` took over; None: nothing that is shared."""
+        shared = live.shares
+        if not self._is_sharing or (self._shared is None and shared is None):
+            return None
+        from setpoint.sharing import moves
+
+        return moves(self._shared, shared or _nothing(live))
 
     async def close(self) -> None:
         """Follow nothing any more."""
@@ -237,11 +247,18 @@ class Knowing:
         live = self.live
         if not self._is_sharing or live is None:
             return
-        wanted = live.shares
-        if wanted is None and not self._host.world.exists:  # nor did an earlier run share anything
+        self._shared = live.shares
+        if self._shared is None and not self._host.world.exists:  # nor did an earlier run share
             return
-        from setpoint.sharing import Shared, Sharing
+        from setpoint.sharing import Sharing
 
         if self._sharing is None:
             self._sharing = Sharing(self._host, live.graph.scope, self._warn)
-        self._sharing.share(wanted or Shared(stays=live.graph.may_have))
+        self._sharing.share(self._shared or _nothing(live))
+
+
+def _nothing(live: Evaluable) -> "Shared":
+    """Return what `live` shares that shares nothing yet."""
+    from setpoint.sharing import Shared
+
+    return Shared(stays=live.graph.may_export)

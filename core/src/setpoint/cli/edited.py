@@ -1,7 +1,7 @@
 """What another graph in the place of the one that runs would change: found out, and as a person reads it."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,9 +18,12 @@ from setpoint.values import Change
 if TYPE_CHECKING:
     from setpoint.host import Host
     from setpoint.plan import Plan, Step
+    from setpoint.sharing import Moves
 
 LOOK = 2.0  # seconds that a look at the machine may take: who saves a file waits for it
-NAMED = 5  # edges, or resources, that are named of many
+NAMED = 5  # edges, resources or values, that are named of many
+MOVES = ("comes", "changes", "goes")
+NONE: tuple[tuple[str, ...], ...] = ((), (), ())  # moves
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -30,21 +33,28 @@ class Edited(msgspec.Struct, frozen=True):
     found: what is declared otherwise.
     plan: what the engine would do about that; of what comes, what is declared, if it could not be looked at in time.
     stays: how many resources are the same in both.
+    shared: what other hosts are told otherwise; None if that is nothing.
     """
 
     by: str
     found: Comparison
     plan: "Plan"
     stays: int
+    shared: "Moves | None" = None
+
+    def __bool__(self) -> bool:
+        return bool(self.found) or any(self.shared or ())
 
 
-async def foresee(by: str, old: Graph, new: Graph, host: "Host") -> Edited:
+async def foresee(
+    by: str, old: Graph, new: Graph, host: "Host", shared: "Moves | None" = None
+) -> Edited:
     """Return what `new` in the place of `old` would change; looks at what is concerned, and changes nothing."""
     redaction = Redaction()
     found = compare(old, new, redaction)
     plan = await _looked(concerned(new, found), host, redaction) if found else None
     stays = len(new.resources) - len(found.comes) - len(found.changes)
-    return Edited(by, found, _merged(found, plan, new, redaction), stays)
+    return Edited(by, found, _merged(found, plan, new, redaction), stays, shared)
 
 
 async def _looked(part: Graph, host: "Host", redaction: Redaction) -> "Plan | None":
@@ -110,8 +120,7 @@ def sentences(found: Comparison, because: Mapping[str, str]) -> Iterator[str]:
         for id_ in ids:
             by_cause.setdefault(because[id_], []).append(f"{id_} {word}")
     for cause, moves in by_cause.items():
-        more = f" and {len(moves) - NAMED:,} more" if len(moves) > NAMED else ""
-        yield harmless(f"{cause or 'facts'}: {', '.join(moves[:NAMED])}{more}")
+        yield harmless(f"{cause or 'facts'}: {_some(moves)}")
 
 
 def document(edited: Edited) -> dict[str, Any]:
@@ -127,6 +136,7 @@ def document(edited: Edited) -> dict[str, Any]:
         "goes": found.goes,
         "edges_come": list(map(_arrow, found.edges_come)),
         "edges_go": list(map(_arrow, found.edges_go)),
+        "shared": dict(zip(MOVES, edited.shared or NONE, strict=True)),
         "stays": edited.stays,
         "plan": msgspec.json.decode(planned(edited.plan)),
     }
@@ -137,7 +147,7 @@ def lines(edited: Edited) -> Iterator[str]:
     from setpoint.cli.planned import lines as planned
 
     found = edited.found
-    if not found:
+    if not edited:
         yield harmless(f"{edited.by}: no difference")
         return
     yield harmless(f"{edited.by}:")
@@ -145,7 +155,10 @@ def lines(edited: Edited) -> Iterator[str]:
     yield from body[:-1]  # without the empty line before the last one, which is about a whole run
     for what, edges in (("come", found.edges_come), ("go", found.edges_go)):
         if edges:
-            yield harmless(f"edges that {what}: {_some(edges)}")
+            yield harmless(f"edges that {what}: {_some(list(map(_arrow, edges)))}")
+    for how, names in zip(("newly", "otherwise", "no more"), edited.shared or NONE, strict=True):
+        if names:
+            yield harmless(f"shared {how}: {_some(names)}")
     yield _last_line(edited)
 
 
@@ -155,9 +168,9 @@ def _last_line(edited: Edited) -> str:
     return ", ".join([*said, f"{edited.stays:,} unchanged"])
 
 
-def _some(edges: tuple[Edge, ...]) -> str:
-    more = f" and {len(edges) - NAMED:,} more" if len(edges) > NAMED else ""
-    return ", ".join(map(_arrow, edges[:NAMED])) + more
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _arrow(edge: Edge) -> str:

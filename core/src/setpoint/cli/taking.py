@@ -185,9 +185,10 @@ class Taking:
         """Show what would be different, and ask if that is to be."""
         graph = await self._knowing.tried(loaded.live, AT_FIRST)
         refuse_missing(graph, self._settings.only)
-        edited = await foresee(by, self._graph, self._part(graph), self._host)
+        moves = self._knowing.moves(loaded.live)
+        edited = await foresee(by, self._graph, self._part(graph), self._host, moves)
         self._report.edited(edited)
-        if not (self._settings.confirm and edited.found):
+        if not (self._settings.confirm and edited):
             return True
         answer = await self._ask("apply this?", self._loaded.texts, loaded.texts)
         if answer is False:

@@ -109,7 +109,7 @@ class Live:
         from setpoint.sharing import Shared
 
         self._shares = True  # so that what is declared no more is withdrawn
-        return Shared(dict(published), offers(offered), self._last.may_have)
+        return Shared(dict(published), offers(offered), self._last.may_export)
 
     def inherit(self, before: "Live") -> None:
         """Take the place of `before`: functions over time go on from what they remember there.

@@ -17,11 +17,12 @@ from setpoint.sharing.entries import (
     unshared,
 )
 from setpoint.sharing.fact import World
-from setpoint.sharing.keeping import Shared, Sharing, bring_in_line
+from setpoint.sharing.keeping import Moves, Shared, Sharing, bring_in_line, moves
 
 __all__ = [
     "PREFIX",
     "Exported",
+    "Moves",
     "Shared",
     "Sharing",
     "Snapshot",
@@ -29,6 +30,7 @@ __all__ = [
     "bring_in_line",
     "exported",
     "misnamed",
+    "moves",
     "snapshot",
     "unshared",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,25 @@ class Shared(NamedTuple):
     published: Mapping[str, Any] = {}
     exported: Sequence[Exported] = ()
     stays: Callable[[str], bool] = lambda id_: False
+
+
+class Moves(NamedTuple):
+    """What a graph shares otherwise than before, each "publish NAME" or "export KIND NAME"."""
+
+    comes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    goes: tuple[str, ...] = ()
+
+
+def moves(old: Shared | None, new: Shared) -> Moves:
+    """Return what `new` shares otherwise than `old`; what is not known stays as it is."""
+    before, after = _by_key(old or Shared()), _by_key(new)
+    known = [key for key in after if key in before and UNKNOWN not in (before[key], after[key])]
+    return Moves(
+        _in_words(key for key in after if key not in before),
+        _in_words(key for key in known if written("", before[key]) != written("", after[key])),
+        _in_words(key for key in before if key not in after and not _stays(new, key)),
+    )
 
 
 class Sharing:
@@ -131,8 +150,7 @@ def _difference(
     host: "Host", owner: str, wanted: Shared, found: Mapping[str, Entry]
 ) -> tuple[list[Write], list[str]]:
     """Return what is to be written, and what cannot be."""
-    values = {f"publish/{name}": value for name, value in wanted.published.items()}
-    values |= {f"export/{one.id}": one for one in wanted.exported}
+    values = _by_key(wanted)
     writes, problems = [], []
     for key, value in values.items():
         if value is UNKNOWN:
@@ -145,11 +163,25 @@ def _difference(
         if there is None or there.value != text:
             writes.append(Write(_key(host, key), text, there.revision if there else 0))
     for key, entry in found.items():
-        sort, _, name = key.partition("/")
-        stays = key in values or (sort == "export" and wanted.stays(name))
-        if not stays and owner_of(entry) == owner:
+        if key not in values and not _stays(wanted, key) and owner_of(entry) == owner:
             writes.append(Write(_key(host, key), None, entry.revision))
     return writes, problems
+
+
+def _by_key(shared: Shared) -> dict[str, Any]:
+    """Return what is `shared` by what is behind the name of the host in its keys."""
+    values = {f"publish/{name}": value for name, value in shared.published.items()}
+    return values | {f"export/{one.id}": one for one in shared.exported}
+
+
+def _stays(shared: Shared, key: str) -> bool:
+    """Whether what is under `key`, which is not `shared`, stays."""
+    sort, _, name = key.partition("/")
+    return sort == "export" and shared.stays(name)
+
+
+def _in_words(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(key.replace("/", " ", 1) for key in keys)
 
 
 def _key(host: "Host", key: str) -> str:
@@ -157,7 +189,7 @@ def _key(host: "Host", key: str) -> str:
 
 
 def _taken(host: "Host", key: str, owner: str) -> str:
-    what = key.replace("/", " ", 1)
+    [what] = _in_words([key])
     whose = f"the graph {owner!r}" if owner else "something that this version cannot read"
     cure = f"take it out of one, or run `setpoint world forget {_key(host, key)!r}`"
     return f"{what}: {whose} shares it on this host already, so it stays as it is; {cure}"
