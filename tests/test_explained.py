@@ -237,6 +237,26 @@ async def test_another_declaration_says_because_of_what(engine, host, tmp_path):
     ]
 
 
+async def test_what_is_put_back_says_who_left_the_graph_and_because_of_what(engine, host, tmp_path):
+    def declare() -> File:
+        return File(f"{tmp_path}/a", content="ours", meta=Meta(reverse=True))
+
+    file, back = declare().id, f"reverse {declare().id}"
+    async with engine.keeping(declare()) as kept:
+        kept.engine.swap(engine.graph(), because={file: "facts.load.x1 5.2 -> 1.5"})
+        await kept.told(Changed, back)
+    assert explained(host, back)[1:] == [
+        "file a left the graph because facts.load.x1 5.2 -> 1.5",
+        "reverse file a changed because file a left the graph: state file -> (nothing)",
+    ]
+    await engine.converge(declare())
+    await engine.converge()  # between two runs nobody saw it go
+    assert explained(host, back)[-1:] == [
+        "reverse file a changed because file a left the graph: state file -> (nothing)"
+    ]
+    assert [entry.why for entry in entries(host, "changed") if entry.id == back] == ["left"] * 2
+
+
 async def test_a_reason_with_a_known_secret_is_told_without_it(engine, host, tmp_path):
     async with engine.keeping(Exec("a", cmd="true")) as kept:
         secret = Hidden("b", text=Secret("hunter2-hunter2"))

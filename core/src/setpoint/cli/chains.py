@@ -123,6 +123,7 @@ def _why(entry: Entry) -> str:
         "received": f" because {by} sends another {reason}",
         "required": f" because {by} changed, which it requires",
         "declared": f" because {reason or 'its declaration is different'}",
+        "left": f" because {by} left the graph",
         "peers": " because others, which it looks at, are declared otherwise",
         "retry": " when it was tried again",
         "freed": f" because {by} is as declared again",

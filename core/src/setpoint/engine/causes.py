@@ -10,6 +10,7 @@ Why can be:
     before                 it was notified before this run began
     required               something that it requires changed, and its kind looks again then
     declared, peers        its declaration is different; that of others, which it looks at, is
+    left                   it puts back another one, which left the graph
     retry, freed           it failed before; what blocked it has recovered
     poll, asked, watch     it was time; a person or a program asked; its watch began anew
 """
@@ -20,6 +21,7 @@ from setpoint.clock import Clock
 from setpoint.engine.scheduler import Scheduler
 from setpoint.engine.states import CLEAN, DIRTY, RERUN, WAIT
 from setpoint.engine.vertices import Vertices
+from setpoint.reversals import Reversal, undoing
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +82,12 @@ class Causes:
         """Note that the declaration of `v` is different, which comes before any other cause."""
         self._noted[v] = Cause("declared", self._wall(), number, text=text)
 
+    def left(self, id_: str, number: int) -> None:
+        """Note for what puts back `id_`, if anything does, that it left the graph, as entry `number` says."""
+        v = self._vertices.index.get(undoing(id_))
+        if v is not None:
+            self._noted[v] = Cause("left", self._wall(), number, id_)
+
     def begin(self, v: int) -> None:
         """Note that `v` runs: what makes it dirty from now on is for the run after this one."""
         if self._are_kept:
@@ -120,5 +128,9 @@ class Causes:
     def _take(self, v: int) -> Cause:
         found = self._noted.pop(v, None)
         if found is None:
-            return FIRST if self._vertices.pending[v] else self._all
+            return self._first(v) if self._vertices.pending[v] else self._all
         return found
+
+    def _first(self, v: int) -> Cause:
+        resource = self._vertices.resource[v]
+        return Cause("left", by=resource.name) if isinstance(resource, Reversal) else FIRST

@@ -23,7 +23,7 @@ from setpoint.engine.vertices import Vertices
 from setpoint.engine.watches import Watches
 from setpoint.graph import Graph
 from setpoint.resource import Resource
-from setpoint.reversals import Reversal
+from setpoint.reversals import undoing
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -45,7 +45,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def _declared(ids: list[str]) -> list[str]:
-    return [id_ for id_ in ids if not id_.startswith(f"{Reversal.kind} ")]
+    prefix = undoing("")
+    return [id_ for id_ in ids if not id_.startswith(prefix)]
 
 
 class Resources(Mapping[str, Resource]):
@@ -164,8 +165,7 @@ class Swapping:
     def _put_back_again(self, gone: Iterable[str]) -> None:
         """Let what puts back those that are `gone` run again if it has run already: they had come back meanwhile."""
         index = self._parts.vertices.index
-        for v in [index[id_] for key in gone if (id_ := f"{Reversal.kind} {key}") in index]:
-            self._parts.causes.note(v, "first")
+        for v in [index[id_] for key in gone if (id_ := undoing(key)) in index]:
             self._parts.scheduler.mark(v)
 
     def _tell_peers(self, ids: Iterable[str]) -> None:

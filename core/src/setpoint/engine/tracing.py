@@ -217,7 +217,8 @@ class Tracing:
             if why := because(id_):
                 self._causes.declare(index[id_], number, why)
         for id_ in removed[:ALIKE]:
-            self._tell(id_, "left", Cause("declared", 0.0, number, text=because(id_)))
+            cause = Cause("declared", 0.0, number, text=because(id_))
+            self._causes.left(id_, self._tell(id_, "left", cause))
 
     # -- the steps of these
 

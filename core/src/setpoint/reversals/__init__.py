@@ -81,6 +81,11 @@ class Reversal(Resource):
         return changes
 
 
+def undoing(id_: str) -> str:
+    """Return the id of what puts back the resource `id_`."""
+    return f"{Reversal.kind} {id_}"
+
+
 class Reversals:
     """The records below one state directory.
 
@@ -215,7 +220,7 @@ class Reversals:
 
     def _found(self, graph: Graph, record: Record, live: Mapping[str, Resource]) -> Resource | None:
         """Return the resource that does what `record` is for; None if it cannot be made."""
-        id_ = f"{Reversal.kind} {record.id}"
+        id_ = undoing(record.id)
         if id_ in graph.resources:  # it runs, and has to finish
             return graph.resources[id_]
         before = live.get(id_)
