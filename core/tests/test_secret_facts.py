@@ -128,7 +128,7 @@ async def test_a_file_that_comes_later_is_known_at_once(host, tmp_path):
     path = tmp_path / "later/db"
     async with followed(SecretFile(str(path), _host=host)) as following:
         await following.until(lambda: bool(following.told))
-        assert following.facts.problems["x"] == f"there is no {path}; it is waited for"
+        assert following.facts.problems["x"] == f"there is no {path}"
         path.parent.mkdir()
         put(path, CANARY)
         await following.until(lambda: following.value == CANARY)

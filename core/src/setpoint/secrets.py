@@ -67,7 +67,7 @@ class SecretFile(Fact):
         """Fail once; who begins anew then waits for it."""
         if TOLD not in self.__dict__:
             self.__dict__[TOLD] = True
-            raise FileNotFoundError(f"there is no {self.name}; it is waited for")
+            raise FileNotFoundError(f"there is no {self.name}")
 
     def _read(self) -> str:
         with open(self.host.files.open(self.name, follow=True), "rb") as file:
