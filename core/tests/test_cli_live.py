@@ -602,6 +602,25 @@ def test_reload_says_how_it_went(here):
     assert "is not YAML" in said
 
 
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_who_waits_for_a_reload_hears_that_a_person_is_asked(asking, answer, code):
+    here, run = asking
+    argv = [*PROGRAM, "reload", "--wait", "--prefix", str(here.state)]
+    with subprocess.Popen(argv, stdout=-1, stderr=-1, text=True) as reload:
+        said = reload.stderr.readline()
+        assert said == (
+            f"the engine, pid {run.process.pid}, asks in its terminal whether to take that over; "
+            "answer there\n"
+        )
+        run.until("reload was asked for:")
+        run.until(QUESTION)
+        run.type(f"{answer}\n")
+        out, more = reload.communicate(timeout=PATIENCE)
+    assert reload.returncode == code
+    no = "the graph stays as it was:\nthe person at the terminal said no\n"
+    assert (out, more) == (("", no) if code else ("generation 2 runs\n", ""))
+
+
 def test_without_an_engine_there_is_nothing_to_reload(here):
     code, said = here.call("reload")
     assert code == 1

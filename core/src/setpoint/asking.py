@@ -29,6 +29,7 @@ class Standing(msgspec.Struct, frozen=True):
     generation: the number of the one that it runs; 0 if none is kept.
     loads: how often it has loaded files since its start.
     problem: what was wrong the last time; empty if it went well.
+    asks: whether a person is asked, in the terminal of that process, if what it has loaded is to be taken over.
     """
 
     pid: int
@@ -37,6 +38,7 @@ class Standing(msgspec.Struct, frozen=True):
     generation: int = 0
     loads: int = 0
     problem: str = ""
+    asks: bool = False
 
 
 def this_process(reloads: bool) -> Standing:

@@ -76,19 +76,21 @@ class Keeping:
         """Let others know that what was loaded was not taken over, and why."""
         await self._stand(problem=problem)
 
-    async def _stand(self, **changed: object) -> None:
+    async def asks(self) -> None:
+        """Let others know that a person is asked whether what was loaded is to be taken over."""
+        await self._stand(asks=True)
+
+    async def _stand(self, *, asks: bool = False, **changed: object) -> None:
         try:
-            await self._host.in_thread(lambda: self._say(changed))
+            await self._host.in_thread(lambda: self._say(asks, changed))
         except OSError as error:
             self._warn(
                 f"`setpoint reload` and `setpoint history` may say what is old, {told(error)}"
             )
 
-    def _say(self, changed: Mapping[str, object]) -> None:
+    def _say(self, asks: bool, changed: Mapping[str, object]) -> None:
         old = self._standing
-        if old is None:
-            new = asking.this_process(self._reloads)
-            self._standing = msgspec.structs.replace(new, **changed)
-        else:
-            self._standing = msgspec.structs.replace(old, loads=old.loads + 1, **changed)
+        loads = old.loads + (not asks) if old else 0
+        now = old or asking.this_process(self._reloads)
+        self._standing = msgspec.structs.replace(now, loads=loads, asks=asks, **changed)
         asking.say(self._host, self._standing)

@@ -64,7 +64,8 @@ def _engine(host: Host) -> Standing:
 
 
 def _waited(host: Host, asked: Standing) -> Standing:
-    """Return how the engine stands once it has loaded files since it was `asked`."""
+    """Return how the engine stands once it has loaded files since it was `asked`; says so if that asks a person."""
+    is_told = False
     while True:
         found = running(host)
         if found is None or found.began != asked.began:
@@ -73,4 +74,8 @@ def _waited(host: Host, asked: Standing) -> Standing:
             )
         if found.loads > asked.loads:
             return found
+        if found.asks and not is_told:
+            is_told = True
+            where = f"the engine, pid {found.pid}, asks in its terminal whether to take that over"
+            click.echo(f"{where}; answer there", err=True)
         time.sleep(AGAIN)

@@ -190,6 +190,7 @@ class Taking:
         self._report.edited(edited)
         if not (self._settings.confirm and edited):
             return True
+        await self._keeping.asks()
         answer = await self._ask("apply this?", self._loaded.texts, loaded.texts)
         if answer is False:
             self._report.tell("the graph stays as it was, until a file is saved again")
