@@ -71,6 +71,8 @@ class Knowing:
         self._facts = Facts(self._changed, self._failed, self._secrets)
         self.live: Evaluable | None = None
         self._spoken = asyncio.Event()
+        self._turn = asyncio.Lock()  # one graph at a time, or one had the facts of another
+        self._is_behind = False  # whether a fact has changed since a new graph had its values
         self._timer: asyncio.TimerHandle | None = None
         self._evaluating: asyncio.Task[None] | None = None
         self._told: set[Problem] = set()
@@ -89,11 +91,16 @@ class Knowing:
             GraphError: it is wrong with these facts; those of the graph before are followed then.
 
         """
-        before = dict(self.live.facts) if self.live else {}
-        graph = await self._settled(live, patience, self._facts, keep=before)
-        self.live = live
-        self._facts.want(self._read_by(live))
-        self._evaluated()
+        async with self._turn:
+            before = dict(self.live.facts) if self.live else {}
+            try:
+                graph = await self._settled(live, patience, self._facts, keep=before)
+                self.live = live
+            finally:
+                self._facts.want(self._read_by(self.live) if self.live else {})
+            if not self._is_behind:
+                self._rest()
+            self._evaluated()
         return graph
 
     async def tried(self, live: Evaluable, patience: float) -> Graph:
@@ -133,8 +140,7 @@ class Knowing:
         """Follow nothing any more."""
         if self._sharing is not None:
             await self._sharing.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._rest()
         if self._evaluating is not None:
             self._evaluating.cancel()
         await self._facts.close()
@@ -167,6 +173,7 @@ class Knowing:
             facts.want({**keep, **new})
             await self._wait(facts, new.keys(), deadline)
             values = {n: v for n, v in self._facts.values.items() if n not in new}
+            self._is_behind = False
             graph = await asyncio.to_thread(live.evaluate, {**values, **facts.values})
         return graph
 
@@ -185,6 +192,7 @@ class Knowing:
 
     def _changed(self, name: str) -> None:
         self._spoken.set()
+        self._is_behind = True
         self._evaluate_in(QUIET)
 
     def _failed(self, name: str, error: BaseException, again: float) -> None:
@@ -193,8 +201,6 @@ class Knowing:
         self._warn(f"{told(name)}: {why(error)}; {when}")
 
     def _evaluate_in(self, seconds: float) -> None:
-        if self.live is None:  # `graph` does it
-            return
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
         if self._timer is not None:
@@ -203,26 +209,34 @@ class Knowing:
             self._timer.cancel()
         self._timer = loop.call_at(at, self._evaluate)
 
+    def _rest(self) -> None:
+        """Evaluate nothing until a fact changes."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _evaluate(self) -> None:
         self._timer = None
-        if self._evaluating is not None and not self._evaluating.done():
+        is_busy = self._evaluating is not None and not self._evaluating.done()
+        if is_busy or self._turn.locked():
             self._evaluate_in(QUIET)
-            return
-        self._evaluating = asyncio.create_task(self._evaluate_now())
+        elif self.live is not None:
+            self._evaluating = asyncio.create_task(self._evaluate_now())
 
     async def _evaluate_now(self) -> None:
-        live = self.live
-        assert live is not None
-        before = live.graph
-        try:
-            graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
-            if live is self.live:
+        async with self._turn:
+            live = self.live
+            assert live is not None
+            before = live.graph
+            try:
+                graph = await asyncio.to_thread(live.evaluate, dict(self._facts.values))
                 self._facts.want(self._read_by(live))
                 if not graph.is_like(before):
                     self._take(graph)
-        except SetpointError as error:
-            self._warn(f"the graph stays as it was, with these facts it would be wrong:\n{error}")
-        self._evaluated()
+            except SetpointError as error:
+                rule = "the graph stays as it was, with these facts it would be wrong"
+                self._warn(f"{rule}:\n{error}")
+            self._evaluated()
 
     def _read_by(self, live: Evaluable) -> dict[str, Fact]:
         """Return the facts that the last evaluation of `live` has read, ready to be followed."""
