@@ -195,6 +195,25 @@ def test_each_change_follows_until_the_end(tmp_path):
         assert child.wait() == 130
 
 
+def test_following_ends_when_nobody_reads_it_any_more(tmp_path):
+    """With `| head -1`; the fact is not blamed for it."""
+    path = tmp_path / "watched"
+    words = ["facts", "file", str(path), "--follow", "--prefix", str(tmp_path / "state")]
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("setpoint"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        assert child.stdout.readline() == "exists: false\n"
+        child.stdout.close()
+        path.write_text("now")
+        assert child.stderr.read() == ""
+        assert child.wait() == 1
+
+
 def test_a_fact_is_explained():
     result = CliRunner().invoke(setpoint, ["doc", "load"])
     assert "x15: a number\n      over the last quarter of an hour." in result.output

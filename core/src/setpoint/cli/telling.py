@@ -110,6 +110,7 @@ class Telling:
 
         Raises:
             SetpointError: it has no value.
+            OSError: of `tell`, when it could not be told.
 
         """
         silent = self._loop.call_later(SILENT, self._say_what_is_silent)
@@ -133,10 +134,17 @@ class Telling:
         else:
             if value is not UNKNOWN:
                 self._told = ""
-                self._tell(value)
-                if not self._follow:
-                    self._done.set_result(None)
+                self._show(value)
         self._wake()
+
+    def _show(self, value: Any) -> None:
+        try:
+            self._tell(value)
+        except OSError as error:  # nobody reads it any more, which is no fault of the fact
+            self._done.set_exception(error)
+        else:
+            if not self._follow:
+                self._done.set_result(None)
 
     def _names(self) -> dict[str, Any]:
         known = {name: self._facts.values.get(name, UNKNOWN) for name in self._asked.facts}
