@@ -12,9 +12,8 @@ from setpoint.values import Received
 
 Policy = Literal["hold", "fire", "drop"]
 SEARCH = 1_000_000  # edges that are looked at for a shorter cycle; about half a second
-COMPARED = (
-    "edges receives held undecided left_out modules tainted".split()
-)  # by `is_like`, each as a whole
+# What tells graphs apart besides their resources.
+COMPARED = ("edges", "receives", "held", "undecided", "left_out", "modules", "tainted")
 SHOWN = 20  # edges of a cycle that its message shows
 
 

@@ -85,6 +85,16 @@ def test_what_goes_from_one_of_two_modules_goes_from_the_part_that_is_that_modul
     assert select(after, ["module b"]).left_out == {"noop shared"}
 
 
+def test_an_item_without_a_name_that_comes_of_a_fact_is_told_and_keeps_the_rest(live):
+    found = live(
+        "resources:\n  noop b:\n  noop ${{ each.key }}:\n"
+        "    for_each: '[{\"id\": n} for n in [facts.load.x1] if n > 2]'"
+    )
+    for busy in (1, 5, 1):
+        assert set(found.evaluate({"load": {"x1": busy}}).resources) == {"noop b"}
+        assert ["no each.key" in str(one) for one in found.troubles] == [True] * (busy > 2)
+
+
 def test_there_is_a_module_for_each_item(live):
     found = live(
         "vars: {sites: {blog: 1, shop: 2}}\n"

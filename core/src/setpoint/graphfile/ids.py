@@ -34,11 +34,13 @@ def pattern(key: str) -> str | Wild:
 
 
 def key_of(item: Any) -> Any:
-    """Return what tells `item` of a list from others: itself, or its name."""
+    """Return what tells `item` of a list from others: itself, or its name; empty if it has none."""
     if isinstance(item, Mapping):
         return item.get("name", "")
     if isinstance(item, msgspec.Struct):
         return getattr(item, "name", "")
+    if isinstance(item, (list, tuple)) and not barred(item):
+        return ""
     return item if barred(item) else as_text(item)
 
 
