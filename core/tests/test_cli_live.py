@@ -753,6 +753,21 @@ def test_rollback_puts_the_files_back_and_the_engine_takes_them_over(here):
     assert here.has("a") == "one"
 
 
+def test_a_rollback_is_to_the_generation_that_was_asked_for_though_others_are_the_same(here):
+    run = here.started()
+    for number, text in enumerate((TWO, ONE, TWO), 2):
+        here.write(text)
+        run.until("converged: ")
+        until_kept(here, number)
+    assert here.call("rollback", "1", "--yes")[0] == 0
+    until_kept(here, 5)
+    assert [row.split("  ")[2] for row in here.call("history")[1].splitlines()[-3:]] == [
+        "rolled back to 1",
+        "rolled back to 2",
+        "rolled back to 1",
+    ]
+
+
 def test_rollback_puts_included_files_back(here):
     here.write(PART, "part.yaml")
     here.write(INCLUDES)

@@ -54,6 +54,25 @@ def test_files_of_an_older_generation_are_a_rollback_to_it(host):
     assert found.keep(made("two", by="start")).by == "start"
 
 
+def test_of_several_with_the_same_files_the_rollback_is_to_the_one_that_was_asked_for(host):
+    found = Generations(host)
+    for text in ("one", "two", "one", "two"):
+        found.keep(made(text))
+    found.ask_for(1)
+    assert found.keep(made("one")).by == "rolled back to 1"
+    found.keep(made("three"))
+    assert found.keep(made("one")).by == "rolled back to 5", "it was asked for once"
+
+
+def test_what_was_asked_for_and_did_not_come_is_forgotten(host):
+    found = Generations(host)
+    for text in ("one", "two", "one"):
+        found.keep(made(text))
+    found.ask_for(1)
+    found.keep(made("three"))
+    assert found.keep(made("one")).by == "rolled back to 3"
+
+
 def test_what_comes_before_is_of_the_same_graph(host):
     found = Generations(host)
     first = found.keep(made("one"))

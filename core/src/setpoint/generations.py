@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from setpoint.host import Host
 
 KEPT = 20  # generations
+ASKED = "asked"  # the file with the number of the one that is gone back to
 MOST_BYTES = 64 << 20  # of all generations together; the newest is kept whatever its size
 
 _NAME = re.compile(r"([1-9]\d*)\.json")
@@ -105,29 +106,42 @@ class Generations:
         """Return the generation of the same graph that `one` took the place of; None if it is not kept."""
         return self.latest(one.scope, one.number)
 
+    def ask_for(self, number: int) -> None:
+        """Have the next one that is kept be called a rollback to that one, if it has the same files."""
+        self._files.write(os.path.join(self.directory, ASKED), str(number).encode(), mode=0o600)
+
     def keep(self, new: Generation) -> Generation:
         """Keep `new`, whose number is not yet known, as the latest; return it as it is kept.
 
         If its files are those of the latest of its graph, that one is returned. If they are those of an older one,
-        what led to it is a rollback, however it was done.
+        what led to it is a rollback, however it was done: to the one that was asked for, else to the last of those.
 
         Raises:
             SetpointError: an older one is damaged.
 
         """
-        numbers = self.numbers()
+        numbers, asked = self.numbers(), self._asked()
         alike = [found for found in self.everything() if found.scope == new.scope]
         if alike and alike[-1].files == new.files:
             return alike[-1]
         back = [found.number for found in alike if found.files == new.files]
-        made = msgspec.structs.replace(
-            new,
-            number=numbers[-1] + 1 if numbers else 1,
-            by=f"rolled back to {back[-1]}" if back and new.by != "start" else new.by,
-        )
+        by = new.by
+        if back and by != "start":
+            by = f"rolled back to {asked if asked in back else back[-1]}"
+        number = numbers[-1] + 1 if numbers else 1
+        made = msgspec.structs.replace(new, number=number, by=by)
         self._write(made)
         self._prune()
         return made
+
+    def _asked(self) -> int:
+        """Return the number of the one that was asked for, from now on nobody's; 0 for none."""
+        path = os.path.join(self.directory, ASKED)
+        with suppress(OSError, ValueError):  # what another user wrote cannot be read
+            content = self._files.read(path)
+            self._files.remove(path)
+            return int(content)
+        return 0
 
     def _write(self, made: Generation) -> None:
         import json

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import click
 
@@ -82,6 +83,8 @@ def _roll_back(host: Host, number: int, only_show: bool, yes: bool, force: bool)
         return 1
     for path in lost:
         host.files.write(os.path.realpath(path) + KEPT, now[path].encode(), keep=False, mode=0o600)
+    with suppress(OSError):  # it decides about a word in the history only
+        generations.ask_for(number)
     _write(host, changed)
     _tell(host, wanted)
     return 0
