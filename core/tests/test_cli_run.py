@@ -368,6 +368,28 @@ def test_a_closed_pipe_is_a_quiet_end(here: Setpoint) -> None:
     assert process.wait() == 0
 
 
+def test_a_full_disk_below_the_output_stops_nothing(here: Setpoint) -> None:
+    here.write(FILE)
+    argv = [*PROGRAM, "run", str(here.file), "--prefix", str(here.home / "state")]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [*argv, "--converged-timeout", "0"], stdout=full, stderr=-1, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (here.home / "motd").read_text() == "hello"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_is_closed_of_the_standard_streams_is_not_missed(here: Setpoint, closed: str) -> None:
+    here.write(FILE)
+    argv = [*PROGRAM, "apply", str(here.file), "--prefix", str(here.home / "state")]
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *argv], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (here.home / "motd").read_text() == "hello"
+
+
 def on_terminal(argv: list[str], hear: Callable[[str], bytes]) -> tuple[int, str]:
     """Run a command on a terminal, type what `hear` returns; return its exit code and output."""
     pid, terminal = pty.fork()

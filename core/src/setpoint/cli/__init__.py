@@ -6,6 +6,7 @@ makes the start shorter.
 """
 
 import gc
+import os
 import sys
 from io import TextIOWrapper
 
@@ -17,6 +18,7 @@ def main() -> None:
 
     What a person or the author of a plugin can set right is said without a traceback, with exit code 1.
     """
+    _open_standard()
     gc.disable()  # what is imported stays; looking through it again and again is a tenth of a start
     from setpoint.cli.later import load_later
 
@@ -32,3 +34,10 @@ def main() -> None:
         sys.exit(str(error))
     except (SetpointError, PluginError) as error:
         sys.exit(f"error: {error}")
+
+
+def _open_standard() -> None:
+    """Lead what is closed of stdin, stdout and stderr nowhere; otherwise a file of ours takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open

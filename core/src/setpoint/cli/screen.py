@@ -16,6 +16,8 @@ GONE = (errno.EPIPE, errno.EIO)  # nobody reads the pipe any more; the terminal 
 class Screen:
     """Writes lines at once, and keeps a progress line below them on a terminal.
 
+    What cannot be written now, because a disk is full, keeps nothing else from going on.
+
     Args:
         color: whether to use colours; None: on a terminal.
         gone: called when nobody reads what is written any more; after that nothing is written.
@@ -89,8 +91,8 @@ class Screen:
             stream.write(text)
             stream.flush()
         except OSError as error:
-            if error.errno not in GONE:
-                raise
+            if error.errno not in GONE:  # a full disk: there may be room for the next line
+                return
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
