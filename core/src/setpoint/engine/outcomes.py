@@ -18,7 +18,7 @@ from setpoint.engine.events import (
 from setpoint.engine.exchange import NoValueError
 from setpoint.engine.modes import Modes
 from setpoint.engine.parts import Parts
-from setpoint.errors import ParamError, PluginError, Refused, SetpointError, text_of
+from setpoint.errors import JournalError, ParamError, PluginError, Refused, SetpointError, text_of
 from setpoint.plugins.loading import line_within
 from setpoint.resource import Resource
 from setpoint.values import Change
@@ -26,6 +26,7 @@ from setpoint.values import Change
 if TYPE_CHECKING:
     from setpoint.plugins import Plugins
 
+UNWRITTEN = 1.0  # seconds between looks whether the journal can be written again
 SAME = 1.0  # seconds in which the same refusal again is no news: one change has several events
 
 # What says all there is to say by itself; of anything else the plugin is told that it came from.
@@ -46,6 +47,8 @@ class Outcomes:
         self._refused: dict[
             int, tuple[str, float]
         ] = {}  # vertex to why, and until when that is no news
+        self._unwritten: dict[int, None] = {}  # failed because the journal could not be written
+        self._is_looking = False  # whether it can be again
 
     def changed(self, v: int, changes: list[Change], applied: bool, seconds: float = 0.0) -> None:
         """Tell that `v` was not as declared, count the repair, and mark whom it notifies."""
@@ -113,6 +116,13 @@ class Outcomes:
             parts.emit(Failed(parts.key(v), why, meta.delay))
             parts.scheduler.wait(v, parts.timers.after(meta.delay, lambda: parts.scheduler.wake(v)))
             return
+        if isinstance(error, JournalError):
+            self._unwritten[v] = None
+            self._look_later()
+        self._fail(v, error, why)
+
+    def _fail(self, v: int, error: BaseException, why: str) -> None:
+        parts = self._parts
         is_news = not self._is_told(v, error, why) or v not in self.failed
         self.failed[v] = why
         self.told_blocked.pop(v, None)
@@ -151,7 +161,7 @@ class Outcomes:
 
     def forget(self, v: int) -> None:
         """Forget `v`, which left the graph."""
-        for known in (self.failed, self.told_blocked, self._tries, self._refused):
+        for known in (self.failed, self.told_blocked, self._tries, self._refused, self._unwritten):
             known.pop(v, None)
 
     def has_failed(self, v: int) -> bool:
@@ -173,6 +183,23 @@ class Outcomes:
         if isinstance(error, Refused):
             self._refused[v] = (why, now + SAME)
         return False
+
+    def _look_later(self) -> None:
+        if not self._is_looking:
+            self._is_looking = True
+            self._parts.timers.after(UNWRITTEN, self._look)
+
+    def _look(self) -> None:
+        """Try those again that failed because of the journal, if it can be written: it tries by itself."""
+        self._is_looking = False
+        parts = self._parts
+        if parts.journal is not None and parts.journal.is_failing:
+            self._look_later()
+            return
+        unwritten, self._unwritten = self._unwritten, {}
+        for v in unwritten.keys() & self.failed.keys():
+            parts.causes.note(v, "retry")
+            parts.scheduler.mark(v)
 
     def _tell_blocked(self, v: int, why: str, by: str) -> None:
         if self.told_blocked.get(v) != by:

@@ -93,6 +93,11 @@ class Journal:
         self._lock.release()
         done.result()
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether what was to be written last could not be."""
+        return self._open_writer().is_failing
+
     def adopt(self, graph: str, may_have: Callable[[str], bool]) -> None:
         """Have what follows belong to `graph`, and forget what its former runs left about what it has no more.
 

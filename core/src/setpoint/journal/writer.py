@@ -56,6 +56,8 @@ class Writer:
         steps: called in this thread before and after each step of each write.
         failed: called in this thread when writing begins to fail, with the reason.
 
+    is_failing: whether what was to be written last could not be.
+
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Writer:
         self._closing = False
         self._guard = threading.Lock()  # nothing is put behind the write that closes
         self._held: list[Write] = []  # could not be written, in order
-        self._is_failing = False
+        self.is_failing = False
         self._due: float | None = None  # when to write although nothing new came; None: never
         self._thread = threading.Thread(target=self._run, name="setpoint journal", daemon=True)
         self._thread.start()
@@ -172,7 +174,7 @@ class Writer:
             elif needed:  # nobody depends on the trace, and without it there may be room
                 self._write(needed)
             return
-        self._held, self._is_failing = [], False
+        self._held, self.is_failing = [], False
         for write in batch:
             self._steps(f"{write.step}:durable")
         _tell(batch, None)
@@ -192,8 +194,8 @@ class Writer:
         self._held = [write for write in batch if write.done is None]
         self._due = time.monotonic() + RETRY
         _tell(batch, error := problem(self._path, error))
-        if not self._is_failing:
-            self._is_failing = True
+        if not self.is_failing:
+            self.is_failing = True
             self._failed(str(error))
 
 
