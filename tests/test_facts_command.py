@@ -98,6 +98,40 @@ def test_what_is_wrong_with_an_expression_is_said_with_its_place(facts, words, m
     assert message in str(result.exception) + result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["lod"],
+            "error: no installed plugin has a fact 'lod'; did you mean 'load'?\n    facts.lod",
+        ),
+        (["1 + vars.x"], "error: 'vars' is known in a graph file only; there are facts and env\n"),
+        (["1 + 'a'"], "error: 1 and 'a' cannot be added; "),
+        (["1 + 'a'", "-f"], "error: 1 and 'a' cannot be added; "),
+        (["load", "-p", "every=["], "error: -p every:2:1: is not YAML, "),
+        (["file", "/proc/self/mem"], "error: facts.file: input/output error; "),
+    ],
+)
+def test_every_error_begins_alike(words, message, tmp_path):
+    argv = [Path(sys.executable).with_name("setpoint"), "facts", "--prefix", tmp_path, *words]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=15)
+    assert (ran.returncode, ran.stdout, ran.stderr[: len(message)]) == (1, "", message)
+    assert ran.stderr.count("error:") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["load", "-p", "every"], "-p takes PARAM=VALUE, not 'every'"),
+        (["-p", "every=1"], "--follow and -p are for an EXPRESSION; give one"),
+        (["--follow"], "--follow and -p are for an EXPRESSION; give one"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(facts, words, message):
+    result = facts(*words)
+    assert (result.exit_code, message in result.output) == (2, True)
+
+
 class Told(Fact):
     """What a test says."""
 

@@ -10,6 +10,7 @@ import msgspec
 
 from setpoint.cli.installed import installed
 from setpoint.cli.options import JSON, PREFIX, logs, warn
+from setpoint.errors import GraphError, SetpointError
 from setpoint.hiding import Secrets
 from setpoint.host import Host
 
@@ -48,11 +49,15 @@ def command(
     NAME is what the fact is about, if it needs that.
     """
     if what is None:
+        if follow or given:
+            raise click.UsageError("--follow and -p are for an EXPRESSION; give one")
         _list(as_json)
         return
     host = Host(state=prefix)
     try:
         asyncio.run(_tell(_asked(what, name, given), host, follow, as_json))
+    except GraphError as error:  # which would begin with a file, and there is none
+        raise SetpointError(str(error)) from None
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
@@ -72,13 +77,17 @@ def _list(as_json: bool) -> None:
 
 
 def _asked(text: str, name: str, given: tuple[str, ...]) -> "Asked":
-    """Return what is asked for, with params that are each "PARAM=VALUE" with a value as in YAML."""
-    import yaml
-
+    """Return what is asked for, with params that are each "PARAM=VALUE" with a value as in a graph file."""
     from setpoint.cli.telling import Asked
+    from setpoint.declarations import Source
+    from setpoint.graphfile import reader
 
-    pairs = (pair.partition("=") for pair in given)
-    params = {param: yaml.safe_load(value) for param, _, value in pairs}
+    params = {}
+    for pair in given:
+        param, sign, value = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"-p takes PARAM=VALUE, not {pair!r}")
+        params[param] = reader.load(Source(f"-p {param}", value))
     return Asked(text, name, params, installed())
 
 

@@ -169,7 +169,8 @@ class Telling:
     def _wrong(self, error: SetpointError) -> None:
         if self._done.done():
             return
-        if not self._follow:
+        is_always = not self._asked.facts and self._state.wake_at is None
+        if is_always or not self._follow:
             self._done.set_exception(error)
         elif str(error) != self._told:
             self._told = str(error)
