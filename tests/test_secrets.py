@@ -175,6 +175,10 @@ RECEIVERS = """\
   file HOME/ID-sent:
     content: ${{ send["exec ID sends"].stdout }}
     mode: "0600"
+  msg ID:
+    body: got ${{ send["password ID"].password }} and told
+    require: file HOME/ID-text
+    listen: file HOME/ID-text
 """
 # What a fact tells goes into params of any type.
 KEEPERS = """\
@@ -189,6 +193,8 @@ KEEPERS = """\
     cmd: echo "$KEPT"
     shell: true
     env: { KEPT: "${{ facts.kept }}" }
+  msg vault:
+    body: kept ${{ facts.kept }} and told
   exec vault fails:
     cmd: cat; exit 3
     shell: true
@@ -346,6 +352,8 @@ def test_the_sinks_are_those_that_count_and_have_something_to_hide(searched):
     assert {"journal.db", "log", "site.plan"} <= {Path(name).name for name in sinks}
     assert "exec odd prints" in sinks["log"]
     assert "vault-text" in sinks["explain"]
+    for said in ("got", "kept"):
+        assert f"{said} (secret) and told" in sinks["run"]
     explained = ("explain meanwhile", "explain", "explain --json")
     for sink in (
         "run",

@@ -46,7 +46,7 @@ class Msg(Resource):
     """Something that is said once.
 
     It is said when it is declared, again when it has become another one, and again after each notification. What was
-    said is remembered, so that a restart says nothing.
+    said is remembered, so that a restart says nothing. A secret in it is said as "(secret)".
 
     name: any; the text, if there is no body.
     body: the text, up to 64 KiB; it may have several lines. Empty takes the name.
@@ -104,7 +104,7 @@ class Msg(Resource):
         self.memory["just_said"] = set()
         said = self._recall()
         return [
-            Change(place, None, f"{self.priority}: {self._body}")
+            Change(place, None, f"{self.priority}: {self._wanted(place).body}")
             for place in self._places
             if said.get(place) != self._wanted(place)
         ]
@@ -145,7 +145,13 @@ class Msg(Resource):
         return [place for place, is_wanted in zip(PLACES, wanted, strict=True) if is_wanted]
 
     def _wanted(self, place: Place) -> Said:
-        return Said(self._body, self.priority, self.fields if place == "journal" else {})
+        hide = self.host.hide
+        fields = self.fields.items() if place == "journal" else ()
+        return Said(
+            hide(self, "body", self._body),
+            self.priority,
+            {name: hide(self, "fields", text) for name, text in fields},
+        )
 
     def _recall(self) -> dict[str, Said]:
         """Return what was said last, by place, by this run or an earlier one."""

@@ -9,9 +9,13 @@ SHORTEST = 4  # a shorter secret is not looked for within text: it would hide ha
 
 
 class Secrets:
-    """Secrets that are known, so that they can be taken out of text."""
+    """Secrets that are known, so that they can be taken out of text.
+
+    has_short: whether one of them is too short to be looked for.
+    """
 
     def __init__(self) -> None:
+        self.has_short = False
         self._forms: dict[str, None] = {}  # what is looked for, the longest first
 
     def learn(self, value: Any) -> None:
@@ -21,11 +25,13 @@ class Secrets:
         nothing shorter than `SHORTEST`, and neither true, false nor None, which say nothing.
         """
         lines = {line.strip() for text in _texts(value) for line in (text, *text.splitlines())}
+        self.has_short |= any(0 < len(text.strip()) < SHORTEST for text in _texts(value))
         forms = lines | {repr(line)[1:-1] for line in lines}
         self._add(form for form in forms if len(form) >= SHORTEST)
 
     def join(self, others: "Secrets") -> None:
         """Remember all that `others` do."""
+        self.has_short |= others.has_short
         self._add(others._forms)
 
     def _add(self, forms: Iterable[str]) -> None:

@@ -141,6 +141,13 @@ class Host:
 
         """
 
+    def hide(self, resource: "Resource", param: str, text: str) -> str:
+        """Return `text`, made of `param` of `resource`, as it may be seen: with "(secret)" for each secret in it.
+
+        For kinds that show it themselves. Without an engine nobody knows what is secret, and it stays as it is.
+        """
+        return text
+
     def end(self, code: int) -> None:
         """End the engine, with `code` as its exit code.
 

@@ -8,7 +8,9 @@ from contextlib import closing
 import pytest
 
 import setpoint_msg
-from setpoint import ParamError
+from setpoint import ParamError, Secret
+from setpoint.plan import plan
+from setpoint.plugins import Plugins
 from setpoint.testing import ResourceSuite
 from setpoint_msg import LONGEST, Msg
 
@@ -188,6 +190,45 @@ class TestJournal:
         await resource.check_apply(apply=True)
         (entry,) = entries("LONG=" + "y" * (LONGEST - 4))
         assert entry["MESSAGE"] == "x" * LONGEST
+
+
+# secrets
+
+
+async def test_a_secret_is_said_nowhere(engine, declare, syslog, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(setpoint_msg, "JOURNAL", str(tmp_path / "journal"))
+    journal = Syslog(tmp_path / "journal", socket.SOCK_DGRAM)
+    with closing(journal.socket):
+        places = {"stdout": True, "syslog": True, "journal": True}
+        resource = declare("key hunter2 set", fields={"KEY": "hunter2"}, **places)
+        graph = with_secrets(engine.graph(resource), "hunter2")
+        plugins = Plugins(path=[])
+        plugins.add(Msg)
+        (step,) = (await plan(graph, plugins=plugins, host=engine.host)).steps
+        assert {change.after for change in step.changes} == {"info: key (secret) set"}
+        await engine.make(graph, converged_timeout=0).run()
+        (sent,) = journal.heard()
+    assert "\nKEY=(secret)\n" in sent
+    (logged,) = syslog.heard()
+    (kept,) = resource.host.state_directory(resource).iterdir()
+    for said in (sent, logged, capsys.readouterr().out, kept.read_text()):
+        assert "key (secret) set" in said
+        assert "hunter2" not in said
+
+
+async def test_where_a_secret_is_too_short_to_be_found_the_whole_text_is_hidden(
+    engine, declare, capsys
+):
+    graph = with_secrets(engine.graph(declare("pin 123")), "123")
+    await engine.make(graph, converged_timeout=0).run()
+    assert capsys.readouterr().out == "(secret)\n"
+
+
+def with_secrets(graph, secret):
+    """Return `graph`, in whose message there is a secret."""
+    graph.tainted = {"msg greeting": frozenset({"body", "fields"})}
+    graph.secrets.learn(Secret(secret))
+    return graph
 
 
 # what is wrong

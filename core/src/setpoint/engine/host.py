@@ -89,6 +89,10 @@ class EngineHost(Host):
         else:
             self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
 
+    def hide(self, resource: "Resource", param: str, text: str) -> str:
+        """Return `text`, made of `param` of `resource`, without secrets."""
+        return self._parts.redaction.hide(resource, param, text)
+
     def end(self, code: int) -> None:
         """Let what runs finish, start nothing, then end; may be called from any thread."""
         self._parts.exit_code = code

@@ -57,6 +57,12 @@ class Redaction(Secrets):
             return tuple(changes)
         return tuple(self._change(change, tainted) for change in changes)
 
+    def hide(self, resource: Resource, param: str, text: str) -> str:
+        """Return `text`, made of `param` of `resource`, without secrets; if some cannot be found in it, without all."""
+        if self.has_short and param in resource.memory.get("tainted", NOTHING):
+            return HIDDEN
+        return self.text(text)
+
     def _change(self, change: Change, tainted: frozenset[str]) -> Change:
         if change.attribute in tainted:
             before = None if change.before is None else HIDDEN

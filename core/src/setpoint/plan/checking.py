@@ -16,7 +16,6 @@ from setpoint.engine.outcomes import differences, explain
 from setpoint.engine.redaction import Redaction, SafeLog
 from setpoint.errors import Refused
 from setpoint.graph import Graph
-from setpoint.hiding import Secrets
 from setpoint.host import Host
 from setpoint.resource import Fact, Resource, call
 from setpoint.values import Change, Ref, reveal, secrets_in
@@ -38,7 +37,7 @@ AT_ONCE = 64  # other checks at the same time
 class _PlanHost(Host):
     """A host on which a graph can be looked at, and no directory is made."""
 
-    def __init__(self, base: Host, graph: Graph, secrets: Secrets) -> None:
+    def __init__(self, base: Host, graph: Graph, secrets: Redaction) -> None:
         self.root, self.clock, self.name = base.root, base.clock, base.name
         self.watcher, self.files = base.watcher, base.files
         self._base = base
@@ -65,6 +64,10 @@ class _PlanHost(Host):
     def log(self, resource: Resource | Fact) -> "logging.LoggerAdapter[logging.Logger]":
         """Return a logger whose records carry the resource they are about, and no secret."""
         return SafeLog(super().log(resource), self._secrets)
+
+    def hide(self, resource: Resource, param: str, text: str) -> str:
+        """Return `text`, made of `param` of `resource`, without secrets."""
+        return self._secrets.hide(resource, param, text)
 
     def peers(self, resource: Resource, kind: str) -> Mapping[str, Resource]:
         """Return the resources of `kind` in the graph, by name."""
