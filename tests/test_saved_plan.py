@@ -199,11 +199,31 @@ def test_a_graph_file_written_as_json_is_a_graph_file(here):
     assert (here.home / "out").read_text() == "json"
 
 
-def test_a_plan_goes_with_no_other_file(saving):
+@pytest.mark.parametrize(
+    ("options", "without"),
+    [
+        (["FILE"], "FILE"),
+        (["--tmp-prefix"], "--tmp-prefix"),
+        (["--only", "noop told", "--autoedges"], "--only, --[no-]autoedges"),
+    ],
+)
+def test_a_plan_goes_with_nothing_that_it_says_itself(saving, options, without):
     saving.plan()
-    ended = saving.apply(str(saving.here.file))
-    assert ended.code == 1
-    assert "is a plan, which says itself of which files" in ended.err
+    file = str(saving.here.file)
+    ended = saving.apply(*(file if option == "FILE" else option for option in options))
+    assert ended.code == 2
+    assert "is a plan, which says itself of which files, " in ended.err
+    assert ended.err.endswith(f"; give it without {without.replace('FILE', file)}\n")
+    assert saving.apply("--noop", "--json").code == 0
+
+
+def test_a_plan_behind_a_graph_file_of_json_is_found(saving):
+    saving.plan()
+    saving.here.write('{"resources": {"noop a": {}}}')
+    ended = saving.here.spawn(
+        saving.here.argv("apply")[0], "apply", str(saving.here.file), str(saving.file)
+    ).end()
+    assert (ended.code, "is a plan, which says" in ended.err) == (2, True)
 
 
 # -- secrets

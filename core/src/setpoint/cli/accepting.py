@@ -27,9 +27,6 @@ def to_apply(path: str, settings: Settings) -> Settings:
         SetpointError: it is damaged, was changed, or is not from here.
 
     """
-    if len(settings.files) > 1 or settings.only or not settings.automatic:
-        what = "is a plan, which says itself of which files, of what in them, and with which edges"
-        raise SetpointError(f"{path} {what}; give it alone")
     saved = read(path)
     host = Host(state=settings.prefix)
     try:

@@ -3,6 +3,7 @@
 import sys
 
 import click
+from click.core import ParameterSource
 
 from setpoint.cli.only import ONLY
 from setpoint.cli.options import AUTOEDGES, COLOR, FILES, JSON, PREFIX, TMP_PREFIX, state_directory
@@ -22,6 +23,8 @@ Signals:
   ^C, TERM  finish what runs, then exit; again: cancel it; again: kill it
 
 {EXIT_CODES}"""
+
+SAID_BY_PLAN = {"only": "--only", "automatic": "--[no-]autoedges", "tmp_prefix": "--tmp-prefix"}
 
 
 @click.command(epilog=EPILOG)
@@ -49,6 +52,9 @@ def command(
     FILE may be a plan that was saved. It is applied only if the graph files, what they declare, the kinds and the
     machine are as they were; else it is said what is different, and nothing is changed.
     """
+    saved = _plan(files)
+    if saved:
+        _refuse_beside(saved, files, ctx)
     options = Options(noop=noop, watch=False, converged_timeout=0)
     with state_directory(prefix, tmp_prefix) as state:
         settings = Settings(
@@ -60,9 +66,21 @@ def command(
             as_json=as_json,
             color=ctx.color,
         )
-        if plan := next(filter(_may_be_plan, files), ""):
-            settings = _to_apply(plan, settings)
+        if saved:
+            from setpoint.cli.accepting import to_apply
+
+            settings = to_apply(saved, settings)
         sys.exit(run(settings))
+
+
+def _plan(files: tuple[str, ...]) -> str:
+    """Return the first of `files` that is a plan; empty if none is."""
+    found = list(filter(_may_be_plan, files))
+    if found:  # most files are none
+        from setpoint.plan.saved import is_plan
+
+        found = list(filter(is_plan, found))
+    return next(iter(found), "")
 
 
 def _may_be_plan(path: str) -> bool:
@@ -74,11 +92,22 @@ def _may_be_plan(path: str) -> bool:
         return False
 
 
-def _to_apply(path: str, settings: Settings) -> Settings:
-    from setpoint.plan.saved import is_plan  # most files are none
+def _refuse_beside(plan: str, files: tuple[str, ...], ctx: click.Context) -> None:
+    """Do nothing if no more is given than the file `plan`, and what does not contradict it.
 
-    if not is_plan(path):
-        return settings
-    from setpoint.cli.accepting import to_apply
+    Raises:
+        UsageError: something else is.
 
-    return to_apply(path, settings)
+    """
+    others = list(files)
+    others.remove(plan)
+    given = [
+        option
+        for name, option in SAID_BY_PLAN.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if others or given:
+        what = (
+            "is a plan, which says itself of which files, what in them, which edges and which state"
+        )
+        raise click.UsageError(f"{plan} {what}; give it without {', '.join([*others, *given])}")
