@@ -117,3 +117,24 @@ def test_what_is_unknown_at_first_and_then_not_there_is_put_back():
 def test_what_cannot_be_put_back_holds_nobody_up():
     entries = {0: Entry(0, each="a", reverse=True), 3: Entry(3, listens=frozenset({0}))}
     run(entries, [[tell(2)], [("break_", ("check", 0))], [tell(0)], [("mend", None)]])
+
+
+def restless(entry):
+    """Judge a site in which `entry` takes the place of two that are to be put back, and what it listens to goes."""
+    entries = {1: Entry(1), 2: Entry(2, each="a", reverse=True)}
+    first = ("edit", (1, Entry(1, when="a", value=1, reverse=True)))
+    mess = [(first, 2), (("edit", (2, entry)), 3), (tell(0), 0)]
+    for _ in range(5):  # it depends on which of two threads is quicker
+        run(entries, [[tell(2)], [("mess", mess)]])
+
+
+def test_dependents_are_put_back_first_though_what_they_need_leaves_later():
+    restless(Entry(2, each="a", listens=frozenset({1}), reverse=True))
+
+
+def test_what_was_meanwhile_declared_without_reverse_is_not_put_back():
+    restless(Entry(2, each="a", value=1, listens=frozenset({1})))
+
+
+def test_who_is_told_of_a_change_and_of_its_end_may_be_refreshed_twice():
+    restless(Entry(2, listens=frozenset({1}), reverse=True))

@@ -1,6 +1,7 @@
 """The rules of what appears and disappears, held against all that was done in one step."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 from .machine import HALF, Done
@@ -77,14 +78,21 @@ class Rules:
     # -- rules 5 and 6: what is gone
 
     def _what_is_put_back(self, alone: bool) -> None:
-        for done in self.log:
+        shapes = [*self.site.shapes]
+        for place, done in enumerate(self.log):
+            while shapes and shapes[0].since <= place:
+                self._forget(shapes.pop(0))
             self._remember(done, alone)
+        for shape in shapes:
+            self._forget(shape)
         for id_ in list(self.prior):
-            if id_ in self.there:
-                if not self.there[id_].reverse:
-                    del self.prior[id_]
-            elif not self.last.decided.may_have(id_):
+            if not self.last.decided.may_have(id_):
                 self._is_put_back(id_)
+
+    def _forget(self, shape: Shape) -> None:
+        for id_ in self.prior.keys() & shape.decided.there:
+            if not shape.decided.there[id_].reverse:
+                del self.prior[id_]
 
     def _remember(self, done: Done, alone: bool) -> None:
         id_ = done.id
@@ -154,19 +162,21 @@ class Rules:
     # -- notifications
 
     def _who_is_told(self) -> None:
-        self.loose |= (
-            self.site.killed
-        )  # what was done is perhaps not written down, so it is done again
+        # what a process that is killed did is perhaps not written down, and so done again
+        self.loose |= self.site.killed
         due = set(self.due)
         for first, then in (pair for shape in self.site.shapes for pair in shape.edges):
             self.listeners.setdefault(first, set()).add(then)
+        times = Counter(self.perhaps)  # one refresh for many, or one for each: a matter of moments
         for place, done in enumerate(self.log):
             if done.verb == "refresh":
-                assert done.id in self.perhaps or self.loose, f"{done.id}: nobody told it"
+                assert times[done.id] or self.loose, f"{done.id}: nobody told it"
+                times[done.id] -= 1
                 self.perhaps.discard(done.id)
                 due = {pair for pair in due if pair[1] != done.id}
+            news: set[str] = set()
             if done.verb == "restore":
-                self.perhaps |= self.listeners.get(done.id, set())
+                news = self.listeners.get(done.id, set())
             if done.verb in ("apply", "refresh"):
                 # who comes later need not be told, but may be: what is under way is told when it ends
                 now = [shape for shape in self.site.shapes if shape.since <= place][-1]
@@ -174,7 +184,9 @@ class Rules:
                 told = {
                     pair for shape in self.site.shapes for pair in shape.edges if shape.edges[pair]
                 }
-                self.perhaps |= {then for first, then in told if first == done.id}
+                news = {then for first, then in told if first == done.id}
+            self.perhaps |= news
+            times.update(news if done.before != HALF else ())
         self.due = {
             pair for pair in due if all(_may_tell(shape, *pair) for shape in self.site.shapes)
         }

@@ -170,17 +170,19 @@ class Reversals:
         records = {record.id: record for record in self._due(graph)}
         if not records:
             return
-        after = {id_: [] if id_ in live else record.after for id_, record in records.items()}
+        leaving = records.keys() & live.keys()
+        for id_ in leaving:
+            records[id_].after = []
         for first, then in edges:
-            if then in after and then in live:
-                after[then].append(first)
+            if then in leaving:  # noted, for `first` may leave later
+                records[then].after.append(first)
         found = {id_: self._found(graph, record, live) for id_, record in records.items()}
         made = {id_: reversal for id_, reversal in found.items() if reversal is not None}
         graph.add(*(one for one in made.values() if one.id not in graph.resources))
         turned = [
             Edge(reversal.id, made[first].id, None, "reverse")
             for id_, reversal in made.items()
-            for first in after[id_]
+            for first in records[id_].after
             if first in made
         ]
         for edge in _without_circles([one.id for one in made.values()], turned):
