@@ -84,7 +84,9 @@ def evaluate(data: bytes) -> None:
     begun = time.thread_time()
     for source in (text, "${{ " + text + " }}"):
         try:
-            Template(source).evaluate(NAMES, state=State(Clock()))
+            for part in Template(source).parts:
+                if isinstance(part, Expression):
+                    part.evaluate(NAMES, state=State(Clock()))
         except ExpressionError as error:
             refused = error
         else:

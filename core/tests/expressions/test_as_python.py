@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint import expressions
-from setpoint.expressions import ExpressionError
+from setpoint.expressions import Expression, ExpressionError
 
 NAMES: dict[str, Any] = {
     "vars": {"n": 7, "f": 2.5, "t": "a b,c", "l": [3, 1, 2], "m": {"a": 1, "b": [2, 3]}, "e": []},
@@ -89,7 +88,7 @@ def as_values(source: str) -> Any:
 def ours(source: str) -> Any:
     # The names of Python's variables, as ours: they are bound by loops of one turn.
     bound = "".join(f" for {name} in [vars.{name}]" for name in NAMES["vars"])
-    return expressions.compile(f"[{source}{bound}][0]").evaluate(NAMES)
+    return Expression(f"[{source}{bound}][0]").evaluate(NAMES)
 
 
 @settings(max_examples=1_000, deadline=None)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from setpoint import expressions
-from setpoint.expressions import UNKNOWN, ExpressionError
+from setpoint.expressions import UNKNOWN, Expression, ExpressionError
 from setpoint.values import Secret
 
 GIVES = [
@@ -163,7 +162,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("source", "value"), GIVES + UNKNOWNS)
 def test_an_expression_gives_its_value(source: str, value: Any, names: dict[str, object]) -> None:
-    found = expressions.compile(source).evaluate(names)
+    found = Expression(source).evaluate(names)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -172,7 +171,7 @@ def test_a_wrong_expression_is_told_with_its_place_and_a_cure(
     source: str, fault: str, message: str, names: dict[str, object]
 ) -> None:
     with pytest.raises(ExpressionError) as error:
-        expressions.compile(source, at=100).evaluate(names)
+        Expression(source, at=100).evaluate(names)
     assert str(error.value) == message
     assert source[error.value.start - 100 : error.value.end - 100] == fault
 
@@ -197,7 +196,7 @@ def test_a_wrong_expression_is_told_with_its_place_and_a_cure(
     ],
 )
 def test_what_an_expression_reads_is_known_before(source: str, paths: list[Any]) -> None:
-    assert list(expressions.compile(source).paths) == paths
+    assert list(Expression(source).paths) == paths
 
 
 @pytest.mark.parametrize(
@@ -218,7 +217,7 @@ def test_what_an_expression_reads_is_known_before(source: str, paths: list[Any])
     ],
 )
 def test_what_touches_a_secret_is_one(source: str, names: dict[str, object]) -> None:
-    assert isinstance(expressions.compile(source).evaluate(names), Secret)
+    assert isinstance(Expression(source).evaluate(names), Secret)
 
 
 @pytest.mark.parametrize(
@@ -257,32 +256,29 @@ def test_what_touches_a_secret_is_one(source: str, names: dict[str, object]) -> 
 )
 def test_no_error_shows_a_secret(source: str, names: dict[str, object]) -> None:
     with pytest.raises(ExpressionError) as error:
-        expressions.compile(source).evaluate(names)
+        Expression(source).evaluate(names)
     text = f"{error.value} {error.value!r} {error.value.__cause__!r}"
     assert not [word for word in ("hunter", "pw1234", "first one") if word in text]
 
 
 def test_a_map_with_a_secret_in_it_is_handed_on_as_it_is() -> None:
     inner = {"user": "a", "password": Secret("hunter22")}
-    assert expressions.compile("vars.account").evaluate({"vars": {"account": inner}}) is inner
+    assert Expression("vars.account").evaluate({"vars": {"account": inner}}) is inner
 
 
 def test_a_name_that_has_no_value_here_is_an_error() -> None:
     with pytest.raises(ExpressionError, match="there is no 'each' here"):
-        expressions.compile("each.key").evaluate({"vars": {}})
+        Expression("each.key").evaluate({"vars": {}})
 
 
 def test_an_expression_is_made_once() -> None:
-    assert (
-        expressions.compile("facts.a > 1")._program
-        is expressions.compile("facts.a > 1", at=7)._program
-    )
+    assert Expression("facts.a > 1")._program is Expression("facts.a > 1", at=7)._program
 
 
 def test_an_evaluation_changes_nothing_outside(names: dict[str, object]) -> None:
     before = repr(names)
     for source, _ in GIVES:
-        expressions.compile(source).evaluate(names)
+        Expression(source).evaluate(names)
     assert repr(names) == before
 
 
@@ -305,10 +301,10 @@ class Written(str):
     ],
 )
 def test_what_comes_from_outside_is_made_plain(value: object, plain: object) -> None:
-    found = expressions.compile("[vars.x][0]").evaluate({"vars": {"x": value}})
+    found = Expression("[vars.x][0]").evaluate({"vars": {"x": value}})
     assert (found, repr(found)) == (plain, repr(plain))
 
 
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(ExpressionError, match="a bytes cannot be used in an expression"):
-        expressions.compile("[vars.x]").evaluate({"vars": {"x": b"a"}})
+        Expression("[vars.x]").evaluate({"vars": {"x": b"a"}})

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from setpoint import expressions
-from setpoint.expressions import UNKNOWN
+from setpoint.expressions import ROOTS, UNKNOWN, Expression
 from setpoint.expressions.calls import KNOWN
 from setpoint.expressions.frame import MAX_BITS, MAX_STEPS, MAX_TEXT
 from setpoint.expressions.methods import NAMES
@@ -29,7 +28,7 @@ def values() -> dict[str, Any]:
 
 @pytest.mark.parametrize(("source", "shown"), ROWS)
 def test_an_expression_gives_what_stands_beside_it(source: str, shown: str) -> None:
-    found = expressions.compile(source).evaluate(values())
+    found = Expression(source).evaluate(values())
     if shown == "unknown":
         assert found is UNKNOWN
     else:
@@ -47,9 +46,7 @@ def test_each_method_is_in_the_reference(name: str) -> None:
 
 
 def test_each_name_is_in_the_reference() -> None:
-    missing = [
-        root for root in expressions.ROOTS if not re.search(rf"^\|.*`{root}\b", PAGE, re.MULTILINE)
-    ]
+    missing = [root for root in ROOTS if not re.search(rf"^\|.*`{root}\b", PAGE, re.MULTILINE)]
     assert missing == []
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from setpoint import expressions
-from setpoint.expressions import UNKNOWN, ExpressionError, State, Template
+from setpoint.expressions import UNKNOWN, Expression, ExpressionError, State
 from setpoint.testing.clocks import HandClock
 from setpoint.values import Secret
 
@@ -16,7 +15,7 @@ class Watched:
     def __init__(self, source: str) -> None:
         self.clock = HandClock()
         self.state = State(self.clock)
-        self.expression = expressions.compile(source)
+        self.expression = Expression(source)
 
     def at(self, now: float, x: object) -> Any:
         self.clock.now = now
@@ -89,20 +88,9 @@ def test_what_was_a_secret_once_stays_one() -> None:
 
 
 def test_without_a_state_they_are_unknown() -> None:
-    assert expressions.compile("held(true, 1)").evaluate({}) is UNKNOWN
-    assert expressions.compile("held(true, 1)").is_timed
-    assert not expressions.compile("true").is_timed
-
-
-def test_each_expression_of_a_text_has_its_own_memory() -> None:
-    clock = HandClock()
-    state = State(clock)
-    template = Template("${{ held(facts.a, 5) }} ${{ held(facts.b, 9) }}")
-    assert template.evaluate({"facts": {"a": True, "b": True}}, state=state) == "false false"
-    assert state.wake_at == 5
-    clock.now = 5
-    assert template.evaluate({"facts": {"a": True, "b": True}}, state=state) == "true false"
-    assert state.wake_at == 9
+    assert Expression("held(true, 1)").evaluate({}) is UNKNOWN
+    assert Expression("held(true, 1)").is_timed
+    assert not Expression("true").is_timed
 
 
 @pytest.mark.parametrize(
@@ -118,7 +106,7 @@ def test_each_expression_of_a_text_has_its_own_memory() -> None:
 )
 def test_a_wrong_use_is_told(source: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
-        expressions.compile(source).evaluate({}, state=State(HandClock()))
+        Expression(source).evaluate({}, state=State(HandClock()))
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint import expressions, facts, fn, pick, where
+from setpoint import facts, fn, pick, where
+from setpoint.declarations import Source
+from setpoint.expressions import Expression as Compiled
+from setpoint.graphfile.cells import Context
+from setpoint.graphfile.known import Known
+from setpoint.graphfile.references import Scope
 from setpoint.program import Expression
 from setpoint.program.terms import written
 from setpoint.program.values import declared
@@ -26,7 +31,13 @@ def evaluated(expression: Any) -> Any:
         "none": None,
         "map": {"class": 1, "a b": 2},
     }
-    return expressions.Expression(written(expression)).evaluate({"facts": known})
+    return Compiled(written(expression)).evaluate({"facts": known})
+
+
+def read(text: str, known: dict[str, Any]) -> Any:
+    """Return what a text of a program stands for as one of a graph file, with `known` as facts."""
+    text = declared(text, 0)
+    return Scope(Context(Source("g.yaml", text), Known(known))).text(text, 0)
 
 
 NUMBERS: dict[str, Callable[..., Any]] = {
@@ -104,7 +115,7 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_a_value_of_python_means_the_same_in_an_expression(value):
-    assert expressions.Expression(written([value])).evaluate({}) == [value]
+    assert Compiled(written([value])).evaluate({}) == [value]
 
 
 @given(st.lists(st.sampled_from(["$", "${{", "}}", "{", "'", '"', "a", "\n", "\\", 0, 1])))
@@ -113,9 +124,8 @@ def test_a_text_stays_what_it_is_around_the_values_in_it(pieces):
     text = "".join(piece if isinstance(piece, str) else f"{values[piece]}" for piece in pieces)
     known = {"a": 3, "text": "say"}
     meant = "".join(p if isinstance(p, str) else str([*known.values()][p]) for p in pieces)
-    assert expressions.Template(declared(text, 0)).evaluate({"facts": known}) == meant
-    inner = expressions.Expression(written([text])).evaluate({"facts": known})
-    assert inner == [meant]
+    assert read(text, known) == meant
+    assert Compiled(written([text])).evaluate({"facts": known}) == [meant]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +175,7 @@ def test_items_within_items_have_names_of_their_own():
     ("spec", "text"), [(".2f", "3.00"), (">4", "   3"), ("'^5", "''3''"), ('"<3', '3""'), ("04", "0003")]
 )  # fmt: skip
 def test_a_format_is_that_of_python(spec, text):
-    assert expressions.Template(declared(f"{facts.a:{spec}}", 0)).evaluate({"facts": NAMES}) == text
+    assert read(f"{facts.a:{spec}}", NAMES) == text
 
 
 def test_what_looks_like_an_expression_and_comes_from_elsewhere_is_text():

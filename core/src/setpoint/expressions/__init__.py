@@ -29,7 +29,6 @@ __all__ = [
     "State",
     "Template",
     "Unknown",
-    "compile",
 ]
 
 
@@ -41,15 +40,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"setpoint.expressions.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def compile(source: str, *, at: int = 0) -> "Expression":  # noqa: A001 - as `re.compile`
-    """Return the expression `source`, which begins at the offset `at` of the text around it.
-
-    Raises:
-        ExpressionError: it is not in the language.
-
-    """
-    from setpoint.expressions.expression import Expression
-
-    return Expression(source, at=at)

@@ -93,17 +93,16 @@ class Expression:
                     return value  # most are so simple
         if state is not None:
             state.begin()
-        return self.run(names, state)
+        return self._run(names, state)
 
-    def run(self, names: Mapping[str, object], state: State | None) -> Any:
-        """Do what `evaluate` does, in an evaluation that has begun already."""
+    def _run(self, names: Mapping[str, object], state: State | None) -> Any:
         program = self._program
         frame = Frame(names, program.slots)
         try:
             if program.timed and state is not None:
                 given: list[Any] = []
                 frame.timed = given  # at once: one may be within another
-                given += (watched.ask(frame, state, self.at) for watched in program.timed)
+                given += (watched.ask(frame, state) for watched in program.timed)
             value = program.code(frame)
             if type(value) not in SCALARS:
                 value = _as_it_is(frame, value) if program.reads else frame.measured(value)

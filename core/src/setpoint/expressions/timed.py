@@ -23,7 +23,7 @@ SHORTEST = 0.05  # seconds between two of them at least
 
 
 class State:
-    """What the functions over time in one expression, or one template, remember; not to be shared.
+    """What the functions over time in one expression remember.
 
     Args:
         clock: where the time comes from.
@@ -37,7 +37,7 @@ class State:
         self.clock = clock
         self.wake_at: float | None = None
         self.now = 0.0
-        self._memories: dict[tuple[int, int], Memory] = {}
+        self._memories: dict[int, Memory] = {}
 
     def begin(self) -> None:
         """Begin an evaluation: it is `now`, and nobody wants to wake up yet."""
@@ -51,12 +51,12 @@ class State:
     def copy(self) -> "State":
         """Return one that remembers the same, and can go on from there by itself."""
         made = State(self.clock)
-        made._memories = {place: memory.copy() for place, memory in self._memories.items()}
+        made._memories = {number: memory.copy() for number, memory in self._memories.items()}
         return made
 
-    def memory(self, at: int, number: int) -> "Memory":
-        """Return what the function `number` of the expression at the offset `at` remembers."""
-        return self._memories.setdefault((at, number), Memory())
+    def memory(self, number: int) -> "Memory":
+        """Return what the function `number` of the expression remembers."""
+        return self._memories.setdefault(number, Memory())
 
 
 class Memory:
@@ -168,9 +168,9 @@ class Watched:
         self._function = FUNCTIONS[name]
         self._value, self._seconds, self._number = value, seconds, number
 
-    def ask(self, frame: Frame, state: State, at: int) -> Any:
+    def ask(self, frame: Frame, state: State) -> Any:
         """Return what the function gives now, or the error that whoever reads it is to raise."""
-        memory = state.memory(at, self._number)
+        memory = state.memory(self._number)
         try:
             value = self._value(frame)
             seconds = checked(self._seconds(frame), frame) if self._seconds else 0.0
