@@ -65,10 +65,6 @@ class Program(Source):
         frame = caller()
         return self._new(Spot(frame.f_code, frame.f_lasti))
 
-    def again(self, at: int) -> int:
-        """Return another number for the place `at`: functions over time are told apart by theirs."""
-        return self._new(self._spots[at])
-
     def argument(self, at: int, name: str) -> tuple[int, int]:
         """Return the places of the argument `name` of the call at the place `at`, and of its value."""
         spot = self._spots[at]

@@ -53,10 +53,10 @@ class Writing:
         id_ = declared(id_, at)
         body = Map.new(at)
         if here.condition is not True:
-            of = self.source.again(here.condition_at)
+            of = here.condition_at
             body.put("when", _bare(here.condition, of), of, of)
         if here.items is not None:
-            of = self.source.again(here.items_at)
+            of = here.items_at
             body.put("for_each", _bare(here.items, of), of, of)
         for key, value in given.items():
             key_at, value_at = self.source.argument(at, key)
