@@ -22,6 +22,7 @@ from setpoint.graphfile.files import (
     Files,
     Name,
     decoded,
+    is_foreign,
     root_of,
     text_of,
 )
@@ -160,8 +161,9 @@ def declare(source: Source, declarations: Declarations) -> Map | None:
 
     """
     root = root_of(source, declarations)
-    if root is not None:
-        found = _declared([File(source, root)], Declarations())
-        declarations.name = declarations.name or found.name
-        declarations.add(found)
+    if root is None or is_foreign(source, root, declarations):
+        return None
+    found = _declared([File(source, root)], Declarations())
+    declarations.name = declarations.name or found.name
+    declarations.add(found)
     return root

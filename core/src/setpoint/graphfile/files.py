@@ -28,12 +28,14 @@ class File:
         root: what is in it.
 
     included: the files that it includes, by the place at which each is named.
+    foreign: the places at which files in mgmt's form are.
 
     """
 
     def __init__(self, source: Source, root: Map) -> None:
         self.source, self.root = source, root
         self.included: dict[int, File] = {}
+        self.foreign: set[int] = set()
 
     @property
     def needs_scope(self) -> bool:
@@ -69,6 +71,7 @@ class Files:
         self.paths: list[str] = []
         self.unreadable: list[Problem] = []
         self._read: dict[str, File | None] = {}
+        self._foreign: set[str] = set()  # paths
         self._done: set[tuple[str, str]] = (
             set()
         )  # directory of the file that a person named, and path
@@ -104,6 +107,8 @@ class Files:
                 if (top, found) not in self._done:
                     self._include(one, found, (*chain, found), (os.path.dirname(found), top))
                     self._done.add((top, found))
+            elif found in self._foreign:
+                file.foreign.add(at)
 
     def _included(self, file: File, written: str, path: str, at: int) -> File | None:
         """Return the file at `path` that `file` includes as `written`; None if it cannot be read."""
@@ -121,13 +126,17 @@ class Files:
 
     def _file(self, source: Source) -> File | None:
         """Return the file of `source`; None if it is in mgmt's form, which is declared, or wrong."""
-        self.paths.append(os.path.realpath(source.file))
+        path = os.path.realpath(source.file)
+        self.paths.append(path)
         try:
             known = self._texts.get(absolute(source.file))
             source.text = text_of(source.file) if known is None else known
             root = root_of(source, self._declarations)
         except GraphError as error:
             self.unreadable += error.problems
+            return None
+        if root is not None and is_foreign(source, root, self._declarations):
+            self._foreign.add(path)
             return None
         return None if root is None else File(source, root)
 
@@ -221,7 +230,7 @@ def _refused(path: Name, what: str, line: int = 0, column: int = 0) -> GraphErro
 
 
 def root_of(source: Source, declarations: Declarations) -> Map | None:
-    """Return what is in `source`, if it is in our form; what is in another one is declared.
+    """Return what is in `source`, of either form; None if that is no map, which is reported.
 
     Raises:
         GraphError: it is no YAML that a graph file may hold.
@@ -232,13 +241,18 @@ def root_of(source: Source, declarations: Declarations) -> Map | None:
     if not isinstance(root, Map):
         what = "is empty" if root is None else f"a graph file is a map, not {show(root)}"
         declarations.problems.append(source.problem(0, f"{what}; begin with 'resources:'"))
-    elif _is_mgmt(root):
-        from setpoint.graphfile.mgmt import MgmtForm
+        return None
+    return root
 
-        MgmtForm(source, root, declarations).declare()
-    else:
-        return root
-    return None
+
+def is_foreign(source: Source, root: Map, declarations: Declarations) -> bool:
+    """Whether `root`, which is in `source`, is in mgmt's form; then that is declared."""
+    if not _is_mgmt(root):
+        return False
+    from setpoint.graphfile.mgmt import MgmtForm
+
+    MgmtForm(source, root, declarations).declare()
+    return True
 
 
 def _is_mgmt(root: Map) -> bool:

@@ -20,6 +20,12 @@ from setpoint.values import as_text
 if TYPE_CHECKING:
     from setpoint.graphfile.form import Form
 
+WHOLE = {  # why none of this can be said of an include of a file in mgmt's form
+    "with": "takes no inputs",
+    "as": "is no module, so it has no name",
+    "when": "is always included",
+    "for_each": "is included once",
+}
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -119,9 +125,10 @@ def _includes(form: "Form") -> Iterator[Cell]:
         if not isinstance(body, Map):
             entry = Map.new(at)
             entry.put("use", body, at, at)
-        if rules := list(_faults(entry, at)):
+        use_at = value_at(entry, "use", -1)
+        if rules := list(_faults(entry, at, use_at in form.file.foreign)):
             yield Cell(partial(_report, form, rules))
-        file = form.file.included.get(value_at(entry, "use", -1))
+        file = form.file.included.get(use_at)
         if file is not None:
             include = Include(form, file, entry, at)
             if include.written in names:
@@ -132,13 +139,16 @@ def _includes(form: "Form") -> Iterator[Cell]:
             yield Cell(include.declare, f"include {include.name}")
 
 
-def _faults(entry: Map, at: int) -> Iterator[tuple[int, str]]:
+def _faults(entry: Map, at: int, is_foreign: bool) -> Iterator[tuple[int, str]]:
     """Yield what is wrong with the keys of one entry, and where."""
     if "use" not in entry:
         yield at, "an include names a file; add use: FILE"
     for key, _, key_at, _ in entry.entries():
         if key not in KEYS:
             yield key_at, f"an include has no {key!r}; {suggest(key, KEYS)}".removesuffix("; ")
+        elif is_foreign and key in WHOLE:
+            cure = "take this out, or rewrite the file by `setpoint convert`"
+            yield key_at, f"a file in mgmt's form {WHOLE[key]}; {cure}"
 
 
 def _report(form: "Form", rules: list[tuple[int, str]]) -> None:
