@@ -27,7 +27,6 @@ from setpoint.sharing import (
     World,
     bring_in_line,
     exported,
-    misnamed,
     snapshot,
     unshared,
 )
@@ -365,13 +364,6 @@ def test_a_value_is_plain_json_and_no_secret(value, rule):
     assert CANARY not in found
 
 
-@pytest.mark.parametrize(
-    ("name", "is_right"), [("a_1", True), ("aä", True), ("1a", False), ("a/b", False), ("", False)]
-)
-def test_a_value_has_a_name_that_expressions_can_have(name, is_right):
-    assert (misnamed(name) == "") == is_right
-
-
 def declaration(
     meta: dict[str, Any] | None = None, name: str = "/etc/motd", **params: Any
 ) -> Declaration:
@@ -395,7 +387,7 @@ def test_a_resource_is_offered_as_it_is_declared():
         (declaration(content=Secret(CANARY)), "content has a secret in it, and all hosts can read"),
         (declaration(content=Ref("password db", "password")), "content has what another resource"),
         (declaration({"delay": float("inf")}), "meta.delay has infinity"),
-        (declaration(name="/" + "x" * 5000), "its name must have up to 4096 characters"),
+        (declaration(name="/" + "x" * 5000), "its id must have up to 4096 characters"),
     ],
 )
 def test_a_resource_with_what_cannot_be_shared_is_not_offered(given, rule):

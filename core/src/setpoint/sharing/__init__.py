@@ -12,7 +12,6 @@ from setpoint.sharing.entries import (
     Exported,
     Snapshot,
     exported,
-    misnamed,
     snapshot,
     unshared,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "World",
     "bring_in_line",
     "exported",
-    "misnamed",
     "moves",
     "snapshot",
     "unshared",

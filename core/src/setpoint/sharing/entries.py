@@ -1,6 +1,5 @@
 """What is under the keys of hosts that share: whose it is, and a value or a resource, as JSON."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -14,9 +13,7 @@ from setpoint.world import Entry
 
 PREFIX = "shared/"
 MAX_BYTES = 1 << 16  # of one value or resource, as JSON
-MAX_NAME = 4096  # characters of the name of a value, or of an id
-
-_NAME = re.compile(r"[A-Za-z_]\w*")
+MAX_ID = 4096  # characters of the id of a resource
 
 
 class Exported(Values, omit_defaults=True):
@@ -77,13 +74,6 @@ def unshared(value: Any) -> str:
     return rule if size > MAX_BYTES else ""
 
 
-def misnamed(name: str) -> str:
-    """Return why no value can be published as `name`; empty if one can."""
-    if _NAME.fullmatch(name) and len(name) <= MAX_NAME:
-        return ""
-    return f"the name of a value has letters, digits and _ only, not {name[:60]!r}"
-
-
 def exported(declaration: Declaration, hosts: Sequence[str] = ()) -> Exported:
     """Return what `declaration` offers to `hosts`, patterns of names; without any to all that collect it.
 
@@ -95,8 +85,8 @@ def exported(declaration: Declaration, hosts: Sequence[str] = ()) -> Exported:
     for which, value in (*params.items(), *((f"meta.{name}", meta[name]) for name in meta)):
         if rule := unshared(value):
             raise SetpointError(f"{which} {rule}")
-    if len(declaration.id) > MAX_NAME:
-        raise SetpointError(f"its name must have up to {MAX_NAME} characters to be exported")
+    if len(declaration.id) > MAX_ID:
+        raise SetpointError(f"its id must have up to {MAX_ID} characters to be exported")
     return Exported(
         kind=declaration.kind,
         name=declaration.name,

@@ -127,14 +127,14 @@ async def bring_in_line(host: "Host", owner: str, wanted: Shared) -> list[str]:
     count = len(wanted.published) + len(wanted.exported)
     if count > MOST:
         raise SetpointError(f"a graph shares up to {MOST} values and resources, not {count}")
-    for last in (*[False] * (TRIES - 1), True):
+    for left in reversed(range(TRIES)):
         writes, problems = _difference(host, owner, wanted, await _own(host))
         try:
             for at in range(0, len(writes), TOGETHER):
                 await host.world.write(*writes[at : at + TOGETHER])
             break
         except ConflictError:  # somebody has written meanwhile: look again
-            if last:
+            if not left:
                 raise
     return problems
 
