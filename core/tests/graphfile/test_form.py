@@ -79,6 +79,37 @@ def test_defaults_are_for_those_that_do_not_say_otherwise(load: Load) -> None:
     assert graph.resources["noop b"].meta == Meta()
 
 
+BUSY = """\
+defaults:
+  noop: { comment: "load ${{ facts.load.x1 }}", meta: { noop: "${{ facts.load.x1 > 2 }}" } }
+resources:
+  noop a:
+  noop b: { comment: mine, require: "${{ 'noop a' if facts.load.x1 < 9 else 9 }}" }
+"""
+
+
+def test_defaults_may_depend_on_facts(tmp_path: Path, plugins: Plugins) -> None:
+    (tmp_path / "graph.yaml").write_text(BUSY)
+    live = graphfile.live([tmp_path / "graph.yaml"], plugins)
+    assert live.graph.held == {"noop a", "noop b"}
+    for busy in (1, 3):
+        resources = live.evaluate({"load": {"x1": busy}}).resources
+        assert [r.meta.noop for r in resources.values()] == [busy > 2] * 2
+        assert [r.comment for r in resources.values()] == [f"load {busy}", "mine"]  # type: ignore[attr-defined]
+
+
+def test_what_requires_something_wrong_as_facts_are_stays_as_it_was(
+    tmp_path: Path, plugins: Plugins
+) -> None:
+    (tmp_path / "graph.yaml").write_text(BUSY)
+    live = graphfile.live([tmp_path / "graph.yaml"], plugins)
+    for busy in (1, 9):
+        assert set(live.evaluate({"load": {"x1": busy}}).edges) == {("noop a", "noop b")}
+        assert ["not 9" in str(trouble) for trouble in live.troubles] == [True] * (busy == 9)
+    begins = graphfile.live([tmp_path / "graph.yaml"], plugins).evaluate({"load": {"x1": 9}})
+    assert begins.held == {"noop b"}
+
+
 def test_defaults_are_for_their_own_file_only(load: Load) -> None:
     graph = load("defaults: {noop: {comment: x}}\nresources: {noop a: }", "resources: {noop b: }")
     assert graph.resources["noop a"].comment == "x"  # type: ignore[attr-defined]

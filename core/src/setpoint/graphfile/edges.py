@@ -9,6 +9,7 @@ import msgspec
 from setpoint.declarations import MODULE, Link, Map, Seq, shown
 from setpoint.declarations.types import show
 from setpoint.errors import suggest
+from setpoint.expressions import UNKNOWN
 from setpoint.graph import Policy
 from setpoint.graphfile.cells import Context
 from setpoint.graphfile.ids import barred
@@ -61,6 +62,9 @@ class Edges:
         """Yield the links in the list `written`: texts like "file /a -> exec b ~> svc c"."""
         if written is None or written is msgspec.UNSET:
             return
+        if rule := _unfit(written):
+            self._context.wrong(at, rule)
+            return
         if not isinstance(written, Seq):
             what = f"edges must be a list of text, not {show(written)}"
             self._context.wrong(at, f'{what}; write "KIND NAME -> KIND NAME"')
@@ -68,9 +72,9 @@ class Edges:
         for item, place in written.entries():
             if isinstance(item, str) and len(_ARROW.split(item)) > 1:
                 yield from self._chain(item, place)
-            elif rule := barred(item):
-                self._context.wrong(place, f"an edge {rule}; take its ends from vars or facts")
-            else:
+            elif rule := _unfit(item):
+                self._context.wrong(place, rule)
+            elif item is not msgspec.UNSET:
                 rule = f"an edge has an arrow between resources, not {show(item)}"
                 self._context.wrong(place, f'{rule}; write "KIND NAME -> KIND NAME"')
 
@@ -100,6 +104,14 @@ def _entries(written: Any, at: int) -> list[tuple[Any, Any, int, int]]:
     if isinstance(written, Seq):
         return [(item, None, place, at) for item, place in written.entries()]
     return [] if written is msgspec.UNSET else [(written, None, at, at)]
+
+
+def _unfit(written: Any) -> str:
+    """Return why nothing in the list of edges can be `written`; empty if it may."""
+    if written is UNKNOWN:
+        return "an edge in this list cannot depend on what may change; write require or notify beside a resource"
+    rule = barred(written)
+    return rule and f"an edge {rule}; take its ends from vars"
 
 
 def _wrong_reference(word: str, reference: Any) -> str:

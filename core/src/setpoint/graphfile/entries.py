@@ -9,7 +9,7 @@ from setpoint.declarations import NOTHING, WORDS, Declaration, Map, Seq, shown
 from setpoint.declarations.types import show
 from setpoint.expressions import OPEN, UNKNOWN
 from setpoint.graphfile.conditions import CONDITIONS, is_wanted, items_of
-from setpoint.graphfile.ids import barred, pattern, wrong_id
+from setpoint.graphfile.ids import barred, foreseen, pattern, wrong_id
 from setpoint.values import as_text
 
 if TYPE_CHECKING:
@@ -128,10 +128,14 @@ class Entries:
                 meta = form.meta(id_, written, value_place)
                 continue
             value = form.value(written, value_place)
+            if key in WORDS:
+                value = foreseen(value, written)
             if value is UNKNOWN:
                 is_whole, value = False, msgspec.UNSET
             if key in WORDS:
+                troubles = len(into.troubles)
                 into.links += form.edges.beside(id_, key_at, key, value, value_place)
+                is_whole = is_whole and len(into.troubles) == troubles
             else:
                 params.put(key, value, place, value_place)
         if UNKNOWN in meta.values():

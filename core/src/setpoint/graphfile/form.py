@@ -16,7 +16,7 @@ from setpoint.graphfile.conditions import CONDITIONS
 from setpoint.graphfile.edges import Edges
 from setpoint.graphfile.entries import Entries
 from setpoint.graphfile.files import File, hosts_of
-from setpoint.graphfile.ids import patterns
+from setpoint.graphfile.ids import foreseen, patterns
 from setpoint.graphfile.known import Known, wrong_hosts
 
 if TYPE_CHECKING:
@@ -200,7 +200,8 @@ class Form:
         written = self.map_of(body, at, f"{shown(id_)}: meta", "meta params")
         meta = Map.new(written.at)
         for key, value, place, value_place in written.entries():
-            meta.put(key, self.value(value, value_place), place, value_place)
+            found = foreseen(self.value(value, value_place), value)
+            meta.put(key, found, place, value_place)
         return meta
 
     def with_defaults(
@@ -214,10 +215,10 @@ class Form:
         if kind not in self._live_defaults:
             return params, meta, True
         self.context.note(("defaults", kind), f"defaults.{kind}", is_live=True)
-        if UNKNOWN in meta.values():
-            return params, Map.new(), False
         unknown = [name for name, value in params.items() if value is UNKNOWN]
         params.update(dict.fromkeys(unknown, msgspec.UNSET))
+        if UNKNOWN in meta.values():
+            return params, Map.new(), False
         return params, meta, not unknown
 
     def _default(self, kind: str, body: Any, key_at: int, at: int) -> Iterable[str]:
@@ -233,7 +234,8 @@ class Form:
                 params.put(key, self.value(value, value_place), place, value_place)
         self._defaults[kind] = params, meta
         self.origins[f"defaults.{kind}"] = self, self.context.cell
-        default = Declaration(name, kind, "", params, self.context.source, key_at, meta)
+        source = self.context.source
+        default = Declaration(name, kind, "", _known(params), source, key_at, _known(meta))
         self.context.into.defaults.append(default)
         if self.context.cell.is_live:
             self._live_defaults.add(kind)
@@ -241,8 +243,13 @@ class Form:
 
     def _edges(self) -> None:
         written, at = self.root.get("edges"), self.at("edges")
-        if written is not None:
-            self.context.into.links += self.edges.arrows(self.value(written, at), at)
+        if isinstance(written, Seq):
+            found = Seq.new(at)
+            for item, place in written.entries():  # on its own, so that what is wrong has its place
+                found.put(foreseen(self.value(item, place), item), place)
+        else:
+            found = foreseen(self.value(written, at), written)
+        self.context.into.links += self.edges.arrows(found, at)
 
 
 def _declare_all(entries: Entries, constant: list[tuple[str, Any, int, int]]) -> None:
@@ -259,6 +266,14 @@ def has_expressions(value: Any) -> bool:
         keys = any(OPEN in key for key in value) if isinstance(value, Map) else False
         return keys or any(map(has_expressions, inner))
     return False
+
+
+def _known(tree: Map) -> Map:
+    """Return `tree` without values for what is not known."""
+    result = Map.new(tree.at)
+    for key, value, key_at, at in tree.entries():
+        result.put(key, msgspec.UNSET if value is UNKNOWN else value, key_at, at)
+    return result
 
 
 def _merged(default: Map, own: Mapping[str, Any]) -> Map:

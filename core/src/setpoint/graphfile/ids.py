@@ -47,16 +47,29 @@ def key_of(item: Any) -> Any:
 def barred(value: Any, written: Any = "") -> str:
     """Return why neither a name nor whether there is something may depend on `value`; empty if it may.
 
-    `written` is the text that gives the value, if it has one: what is not known may be a secret.
+    `written` is what gives the value, if that is not known for sure.
     """
-    if value is UNKNOWN and isinstance(written, str) and "secrets" in written:
-        from setpoint.expressions import Expression, Template
-
-        paths = (Template if OPEN in written else Expression)(written).paths
-        value = Secret("") if any(path[0] == "secrets" for path in paths) else value
+    value = foreseen(value, written)
     if isinstance(value, Received):
         return "cannot depend on what is sent"
     return "cannot depend on a secret, which would be seen" if isinstance(value, Secret) else ""
+
+
+def foreseen(value: Any, written: Any) -> Any:
+    """Return `value`; a `Secret` if it is not known, and `written` makes it of one: that can be refused at once."""
+    return Secret("") if value is UNKNOWN and _reads_secrets(written) else value
+
+
+def _reads_secrets(written: Any) -> bool:
+    if isinstance(written, (Mapping, list)):
+        inner = written.values() if isinstance(written, Mapping) else written
+        return any(map(_reads_secrets, inner))
+    if not isinstance(written, str) or "secrets" not in written:
+        return False
+    from setpoint.expressions import Expression, Template
+
+    paths = (Template if OPEN in written else Expression)(written).paths
+    return any(path[0] == "secrets" for path in paths)
 
 
 def wrong_id(id_: str) -> str:
