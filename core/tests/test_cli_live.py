@@ -255,6 +255,27 @@ def test_what_is_exported_no_more_is_shown_and_withdrawn_though_it_stays_here(he
     assert here.call("world", "list", "shared/") == (0, "")
 
 
+def test_what_other_hosts_are_told_otherwise_is_asked_about(here):
+    here.write(SHARES)
+    run = here.start("--confirm", terminal=True)
+    run.until(QUESTION)
+    run.type("y\n")
+    run.until("converged: ")
+    until_shared(here, "publish/port", True)
+    here.write(SHARES.replace(", port: 80", ""))
+    assert "shared no more: publish port" in run.until(QUESTION)
+    run.type("n\n")
+    run.until("the graph stays as it was, until a file is saved again")
+    assert "publish/port" in here.call("world", "list", "shared/")[1]
+
+
+def test_a_run_that_shares_nothing_tells_nobody_otherwise(here):
+    here.write(SHARES)
+    run = here.started("--noop")
+    here.write(SHARES.replace("{motd: hi, port: 80}", "{}"))
+    run.until("site.yaml was saved: no difference\n")
+
+
 def until_shared(here: Place, key: str, wanted: bool) -> None:
     """Wait until `key` is shared, or not."""
     deadline = time.monotonic() + PATIENCE
