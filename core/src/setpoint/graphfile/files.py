@@ -16,6 +16,7 @@ from setpoint.paths import absolute
 
 Name = str | os.PathLike[str]
 MAX_BYTES = 32 << 20
+PLAN = "setpoint plan"  # the first key of what `setpoint plan --out` has saved
 NO_TEXTS: Mapping[str, str] = {}
 _NEEDS_SCOPE = frozenset({"inputs", "vars", "facts", "secrets", "include", "publish", "collect"})
 
@@ -230,7 +231,7 @@ def _refused(path: Name, what: str, line: int = 0, column: int = 0) -> GraphErro
 
 
 def root_of(source: Source, declarations: Declarations) -> Map | None:
-    """Return what is in `source`, of either form; None if that is no map, which is reported.
+    """Return what is in `source`, of either form; None if that is no graph, which is reported.
 
     Raises:
         GraphError: it is no YAML that a graph file may hold.
@@ -241,6 +242,10 @@ def root_of(source: Source, declarations: Declarations) -> Map | None:
     if not isinstance(root, Map):
         what = "is empty" if root is None else f"a graph file is a map, not {show(root)}"
         declarations.problems.append(source.problem(0, f"{what}; begin with 'resources:'"))
+        return None
+    if PLAN in root:
+        what = "is a plan that was saved, and no graph file; give it to `setpoint apply` alone"
+        declarations.problems.append(source.problem(0, what))
         return None
     return root
 

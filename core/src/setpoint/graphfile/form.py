@@ -164,7 +164,8 @@ class Form:
         """Report keys that there are not, and sections of a wrong type."""
         for key, value, at, value_place in self.root.entries():
             if key not in KEYS:
-                self.context.wrong(at, f"unknown key {key!r}; {suggest(key, KEYS)}")
+                hint = suggest(key, KEYS) or f"known: {', '.join(KEYS)}"
+                self.context.wrong(at, f"unknown key {key!r}; {hint}")
             elif key in MAPS and not isinstance(value, Map) and value is not None:
                 what = f"{key} must be a map of {MAPS[key]}, not {show(value)}"
                 self.context.wrong(value_place, what)
