@@ -18,8 +18,8 @@ MEMBERS = [ROOT / "core", *PLUGINS]
 
 # Each imports only from those before it. A module is named by its file or its package.
 ORDER = (
-    "errors oserrors values hiding clock expressions openat2 paths temporaries replacing hookspecs watching relations"
-    " resource together files editing processes dbus world host accounts journal generations asking ids graph"
+    "lazily errors oserrors values hiding clock expressions openat2 paths temporaries replacing hookspecs watching"
+    " relations resource together files editing processes dbus world host accounts journal generations asking ids graph"
     " autoedges plugins following declarations secrets sharing selection reversals graphfile knowing"
     " engine comparing plan program kinds cli testing"
 ).split()

@@ -4,7 +4,9 @@ What authors of plugins, and programs that declare graphs or embed the engine, n
 loaded when they are first used, so that a command which needs none of them starts at once.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from setpoint.lazily import lazy
 
 __version__ = "0.1.0"
 
@@ -71,12 +73,4 @@ if TYPE_CHECKING:
     from setpoint.together import Together
     from setpoint.values import Change, Secret, Values
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'setpoint' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"setpoint.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)

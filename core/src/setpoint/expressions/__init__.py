@@ -8,9 +8,10 @@ resources send is there only later: an expression over it keeps all else that it
 Most graph files have no expressions, so the language is loaded when the first one is met.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from setpoint.expressions.faults import OPEN, UNKNOWN, ExpressionError, Unknown
+from setpoint.lazily import lazy
 
 if TYPE_CHECKING:
     from setpoint.expressions.code import ROOTS
@@ -31,12 +32,4 @@ __all__ = [
     "Unknown",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'setpoint.expressions' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"setpoint.expressions.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)

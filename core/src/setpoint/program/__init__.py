@@ -13,8 +13,9 @@ are read into, with `places` of the program · `graphs` and `reruns` evaluate th
 type checkers what is installed.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from setpoint.lazily import lazy
 
 if TYPE_CHECKING:
     from setpoint.program import fn
@@ -67,15 +68,4 @@ __all__ = [
     "world",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'setpoint.program' has no attribute {name!r}")
-    home = _HOMES[name]
-    value = (
-        getattr(import_module(f"setpoint.program.{home}"), name)
-        if home
-        else import_module("setpoint.program.fn")
-    )
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)

@@ -13,7 +13,9 @@
 Names are loaded when they are first used: pytest imports this package in each of its runs.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from setpoint.lazily import lazy
 
 _HOMES = {
     "Crash": "lives",
@@ -34,12 +36,4 @@ if TYPE_CHECKING:
     from setpoint.testing.lives import Crash
     from setpoint.testing.resources import ResourceSuite
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'setpoint.testing' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"setpoint.testing.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
