@@ -11,6 +11,7 @@ import pytest
 
 from setpoint import Change, Resource, Values, hookimpl
 from setpoint.cli.explain import Found, Since
+from setpoint.engine import lasting
 from setpoint.engine.events import Changed, Converged, Failed, Fighting, Recovered, Refreshed
 from setpoint.errors import Refused
 from setpoint.graph import Edge
@@ -388,6 +389,18 @@ async def test_what_looks_again_because_of_what_it_requires_says_so(engine, host
     ]
 
 
+async def until_kept(kept: Kept, host: Host, what: str, id_: str) -> None:
+    """Wait until the journal has such an entry."""
+    loop, written = asyncio.get_running_loop(), asyncio.Event()
+    kept.engine._journal.steps = lambda step: (
+        step == "trace:durable" and loop.call_soon_threadsafe(written.set)
+    )
+    await written.wait()
+    while id_ not in [entry.id for entry in entries(host, what)]:
+        written.clear()
+        await written.wait()
+
+
 async def test_what_waits_names_the_run_that_takes_long(engine, host, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -395,15 +408,8 @@ async def test_what_waits_names_the_run_that_takes_long(engine, host, tmp_path):
     graph = engine.graph(
         long, Noop("between"), last, edges="exec long -> noop between; noop between -> exec last"
     )
-    running, loop, written = engine.make(graph), asyncio.get_running_loop(), asyncio.Event()
-    running._journal.steps = lambda step: (
-        step == "trace:durable" and loop.call_soon_threadsafe(written.set)
-    )
-    kept = Kept(running)
-    await written.wait()
-    while not [entry for entry in entries(host, "waits") if entry.id == last.id]:
-        written.clear()
-        await written.wait()
+    kept = Kept(engine.make(graph))
+    await until_kept(kept, host, "waits", last.id)
     waits, runs = explained(host, last.id), explained(host, long.id)
     fifo.write_text("go\n")
     await kept.told(Converged)
@@ -419,6 +425,48 @@ async def test_what_waits_names_the_run_that_takes_long(engine, host, tmp_path):
     assert "exec long has run for 0 s" in re.sub(
         r"[\d.]+ s$", "0 s", "\n".join(explained(host, long.id)), flags=re.M
     )
+
+
+async def test_what_waits_for_a_semaphore_names_the_run_that_has_it(engine, host, tmp_path):
+    fifo, one = tmp_path / "fifo", Meta(sema=("one",))
+    os.mkfifo(fifo)
+    long = Exec("long", cmd=f"read x < {fifo}", shell=True, meta=one)
+    kept = Kept(engine.make(engine.graph(long, Exec("next", cmd="true", meta=one))))
+    await until_kept(kept, host, "waits", "exec next")
+    waits = explained(host, "exec next")
+    fifo.write_text("go\n")
+    await kept.told(Converged)
+    await kept.end()
+    assert waits[:2] == ["exec next: waiting, since", "waits for exec long"]
+    assert explained(host, "exec next")[0] == "exec next: settled since, changed once"
+
+
+async def test_what_its_limit_keeps_waiting_says_so_and_how_long(engine, host, tmp_path):
+    file = File(f"{tmp_path}/a", content="a", meta=Meta(limit=0.1, burst=1))
+    kept = Kept(engine.make(engine.graph(file)))
+    await kept.told(Changed, file.id)
+    kept.engine.mark(file.id)
+    await until_kept(kept, host, "waits", file.id)
+    waits = [re.sub(r"[\d.]+ s ", "10 s ", line) for line in explained(host, file.id)]
+    await kept.end()
+    assert waits == [
+        "file a: waiting, since, changed once",
+        "waits 10 s for its meta.limit",
+        "file a changed when it was first looked at: state, content",
+        "file a waits 10 s for its meta.limit",
+    ]
+
+
+async def test_what_waited_for_its_limit_and_changed_nothing_is_settled(
+    engine, host, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lasting, "LONG", 0.01)
+    file = File(f"{tmp_path}/a", content="a", meta=Meta(limit=1, burst=1))
+    async with engine.keeping(file) as kept:
+        kept.engine.mark(file.id)
+        await kept.told(Converged)
+    assert entries(host, "waits")
+    assert explained(host, file.id)[0] == "file a: settled since, changed once"
 
 
 async def test_what_noop_leaves_is_told_too(engine, host, tmp_path):

@@ -113,6 +113,11 @@ def names(entry: Entry) -> str:
     return f"{', '.join(entry.by)}{more}"
 
 
+def awaited(entry: Entry) -> str:
+    """Return what `entry` says that it waits for."""
+    return f"for {names(entry)}" if entry.by else f"{length(entry.seconds)} for its meta.limit"
+
+
 def _why(entry: Entry) -> str:
     """Return what brought `entry` about, to stand behind what happened."""
     by, reason = names(entry), entry.reason
@@ -180,7 +185,7 @@ SAYINGS: dict[str, Callable[[Entry], str]] = {
     "sent": lambda e: f"{e.id} sends another {e.text}{_why(e)}",
     "interrupted": lambda e: f"{e.id} had begun to change and not ended, which counts as a change",
     "lasts": lambda e: f"{e.id} runs since {when(e.since)}{_why(e)}",
-    "waits": lambda e: f"{e.id} waits for {names(e)}",
+    "waits": lambda e: f"{e.id} waits {awaited(e)}",
     "lasted": lambda e: f"{e.id} has run for {length(e.seconds)}",
     "fighting": lambda e: (
         f"{e.id} left alone for {length(e.seconds)}: something else changes it back again and again"

@@ -97,6 +97,7 @@ class Found:
 
         self._entries, self._status = entries, status
         self._chains = Chains(entries)
+        self._over = {entry.cause for entry in entries if entry.what == "lasted"}
 
     @property
     def ids(self) -> set[str]:
@@ -110,10 +111,7 @@ class Found:
         """Return what is known of the resource `id_`."""
         from setpoint.cli.standing import standing
 
-        over = {entry.cause for entry in self._entries if entry.what == "lasted"}
-        own = [
-            e for e in self._entries if e.id == id_ and not (e.what == "waits" and e.cause in over)
-        ]
+        own = [entry for entry in self._entries if entry.id == id_ and not self._is_over(entry)]
         head = standing(id_, own, self._status)
         chains = _latest(self._chains.of(id_), since)
         return Told(head, chains, self._chains, LINES, self._status.died)
@@ -122,6 +120,14 @@ class Found:
         """Return what is known of all resources."""
         chains = _latest(self._chains.all(), since)
         return Told([], chains, self._chains, LINES_OF_ALL, self._status.died)
+
+    def _is_over(self, entry: "Entry") -> bool:
+        """Whether it waited, as `entry` says, and does no more."""
+        if entry.what != "waits":
+            return False
+        if entry.seconds >= 0:
+            return entry.at + entry.seconds < time.time()
+        return entry.cause in self._over
 
 
 class Told(NamedTuple):

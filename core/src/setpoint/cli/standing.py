@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from setpoint.cli.chains import day, when
+from setpoint.cli.chains import awaited, day, when
 
 if TYPE_CHECKING:
     from setpoint.journal import Entry, Status
@@ -66,7 +66,7 @@ def _open(id_: str, entries: "Sequence[Entry]", status: "Status") -> Iterator[st
     if id_ in status.held:
         yield "  `setpoint plan` names those facts"
     if entries and entries[-1].what == "waits":
-        yield f"  waits for {entries[-1].by[0]}"
+        yield f"  waits {awaited(entries[-1])}"
     if id_ in status.intents:
         yield "  its change has begun and not ended"
     for debt, since in status.debts.items():

@@ -110,6 +110,10 @@ class Semaphores:
                 self.forget(woken[-1], [name])
         return woken
 
+    def waiting(self, names: Iterable[str]) -> list[int]:
+        """Return the vertices that stand in the queues of `names`."""
+        return [v for name in sorted(set(names)) for v in self._queue.get(name, ())]
+
     def forget(self, v: int, names: Iterable[str]) -> None:
         """Take `v` out of the queues of `names`."""
         for name in names:

@@ -20,7 +20,6 @@ import msgspec
 from setpoint.clock import Clock
 from setpoint.engine.scheduler import Scheduler
 from setpoint.engine.states import CLEAN, DIRTY, RERUN, WAIT
-from setpoint.engine.vertices import Vertices
 from setpoint.reversals import Reversal, undoing
 
 
@@ -48,17 +47,15 @@ class Causes:
     """The causes of what is dirty or runs.
 
     Args:
-        vertices, scheduler: of the engine.
+        scheduler: of the engine; knows what runs.
         clock: gives the wall time.
         are_kept: whether anybody wants to know.
 
     """
 
-    def __init__(
-        self, vertices: Vertices, scheduler: Scheduler, clock: Clock, are_kept: bool
-    ) -> None:
-        self._vertices, self._scheduler = vertices, scheduler
-        self._state, self._wall, self._are_kept = vertices.state, clock.wall, are_kept
+    def __init__(self, scheduler: Scheduler, clock: Clock, are_kept: bool) -> None:
+        self._scheduler, self._vertices = scheduler, scheduler.vertices
+        self._state, self._wall, self._are_kept = self._vertices.state, clock.wall, are_kept
         self._noted: dict[int, Cause] = {}
         self._running: dict[int, Cause] = {}
         self._began: dict[int, float] = {}  # wall time when that run began
@@ -98,6 +95,10 @@ class Causes:
         if v in self._scheduler.flying:
             return self._running.get(v, UNKNOWN)
         return self._take(v)
+
+    def next(self, v: int) -> Cause:
+        """Return why `v` is to run."""
+        return self._noted.get(v, UNKNOWN)
 
     def began(self, v: int) -> float:
         """Return the wall time when the run of `v` began."""

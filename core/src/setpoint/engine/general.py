@@ -40,6 +40,7 @@ class General:
         pause = self._parts.fights.wait(v, self._parts.now())
         if not pause and meta.limit:
             pause = self._parts.limits.take(self._parts.key(v), meta, self._parts.now())
+            self._parts.lasting.limited(v, pause)
         if pause:
             self._parts.scheduler.wait(
                 v, self._parts.timers.after(pause, lambda: self._parts.scheduler.wake(v))

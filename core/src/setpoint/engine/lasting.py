@@ -1,7 +1,8 @@
-"""Runs that take long, and what waits for them: so that one can be told what a resource waits for."""
+"""Runs that take long, what waits for them, and for its time: so that one can be told what a resource waits for."""
 
 from collections import deque
 
+from setpoint.engine.brakes import Semaphores
 from setpoint.engine.causes import Causes
 from setpoint.engine.scheduler import Scheduler
 from setpoint.engine.states import DIRTY
@@ -17,11 +18,15 @@ class Lasting:
         scheduler: knows what runs.
         causes: know since when.
         tracing: takes it.
+        semaphores: know who waits for whom without requiring it.
 
     """
 
-    def __init__(self, scheduler: Scheduler, causes: Causes, tracing: Tracing) -> None:
+    def __init__(
+        self, scheduler: Scheduler, causes: Causes, tracing: Tracing, semaphores: Semaphores
+    ) -> None:
         self._scheduler, self._causes, self._tracing = scheduler, causes, tracing
+        self._semaphores = semaphores
         self._told: dict[int, tuple[float, int]] = {}  # vertex to when it began, and the entry
 
     def look(self) -> None:
@@ -34,7 +39,12 @@ class Lasting:
             if v not in self._told and self._causes.now() - at >= LONG:
                 self._told[v] = at, self._tracing.lasts(v, at)
                 for s in self._waiting(v):
-                    self._tracing.waits(s, v, self._told[v][1])
+                    self._tracing.waits(s, self._told[v][1], by=[v])
+
+    def limited(self, v: int, pause: float) -> None:
+        """Tell that `v` is to wait for `pause` seconds because of its meta.limit, if that is long."""
+        if pause >= LONG:
+            self._tracing.waits(v, self._causes.next(v).number, seconds=pause)
 
     def rest(self) -> None:
         """Note that nothing is left to do, nor runs."""
@@ -52,7 +62,7 @@ class Lasting:
         self._tracing.lasted(v, number, self._causes.now() - began)
 
     def _waiting(self, v: int) -> list[int]:
-        """Return those below `v` that are to run, the nearest `ALIKE`."""
+        """Return those below `v` that are to run, the nearest first, then those that wait for its semaphores."""
         t, found, seen, queue = self._scheduler.vertices, list[int](), {v}, deque([v])
         while queue and len(found) < ALIKE:
             for s in t.succ[queue.popleft()]:
@@ -60,4 +70,4 @@ class Lasting:
                     seen.add(s)
                     queue.append(s)
                     found.append(s)
-        return found[:ALIKE]
+        return [*found, *self._semaphores.waiting(t.resource[v].meta.sema)][:ALIKE]

@@ -62,14 +62,10 @@ class Parts:
         self.exchange = Exchange(self.vertices)
         self.ledger = Ledger(self.vertices, journal)
         trace = journal.trace if journal is not None else None
-        self.causes = Causes(self.vertices, self.scheduler, host.clock, trace is not None)
-        self.tracing = Tracing(
-            self.vertices, self.scheduler.blocked_by, self.causes, host.clock, trace
-        )
-        self.lasting = Lasting(self.scheduler, self.causes, self.tracing)
-        self.semaphores = Semaphores()
-        self.limits = Limits()
-        self.fights = Fights()
+        self.causes = Causes(self.scheduler, host.clock, trace is not None)
+        self.tracing = Tracing(self.scheduler, self.causes, host.clock, trace)
+        self.semaphores, self.limits, self.fights = Semaphores(), Limits(), Fights()
+        self.lasting = Lasting(self.scheduler, self.causes, self.tracing, self.semaphores)
         self.redaction = Redaction()
         self.reversals = Reversals(host, plugins)
         self.listeners: list[Callable[[Event], None]] = []
@@ -77,9 +73,8 @@ class Parts:
         self.repairs = 0  # runs that changed something
         self.exit_code: int | None = None  # with which a resource has ended the run
         self.stop: Callable[[], None]  # what it calls for that
-        self.busy: dict[
-            int, asyncio.Future[Any]
-        ] = {}  # id() of resources whose call outlived its run
+        # id() of resources whose call outlived its run
+        self.busy: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def key(self, v: int) -> str:

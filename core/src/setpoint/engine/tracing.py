@@ -10,7 +10,7 @@ entry can be:
     refreshed, passed      a refresh that was owed: done; handed on to its own listeners
     sent                   values that differ from those before
     interrupted            its change had begun and not ended, perhaps in a run that died
-    lasts, waits, lasted   its run takes long; is to run after that one; it is over
+    lasts, waits, lasted   its run takes long; is to run after that one, or after a time; it is over
     fighting, unwatched    left alone for a while; its watch failed
     left                   the graph
     began, ended, died     a run
@@ -25,8 +25,8 @@ from msgspec.structs import replace
 
 from setpoint.clock import Clock
 from setpoint.engine.causes import FIRST, UNKNOWN, Cause, Causes
+from setpoint.engine.scheduler import Scheduler
 from setpoint.engine.states import BLOCKED
-from setpoint.engine.vertices import Vertices
 from setpoint.journal import Entry
 from setpoint.journal.trace import Difference, First, Trace
 from setpoint.values import Change, as_text
@@ -41,8 +41,7 @@ class Tracing:
     """Makes entries of what happens to vertices.
 
     Args:
-        vertices: of the engine.
-        blocked_by: vertex to what blocks it, as the scheduler knows it.
+        scheduler: of the engine; knows what blocks a vertex.
         causes: why vertices run; is told what follows.
         clock: gives the wall time.
         trace: takes the entries; None: nothing is kept.
@@ -50,15 +49,10 @@ class Tracing:
     """
 
     def __init__(
-        self,
-        vertices: Vertices,
-        blocked_by: dict[int, int],
-        causes: Causes,
-        clock: Clock,
-        trace: Trace | None,
+        self, scheduler: Scheduler, causes: Causes, clock: Clock, trace: Trace | None
     ) -> None:
-        self._vertices, self._blocked_by, self._causes = vertices, blocked_by, causes
-        self._clock, self._trace = clock, trace
+        self._vertices, self._blocked_by = scheduler.vertices, scheduler.blocked_by
+        self._causes, self._clock, self._trace = causes, clock, trace
         self._news: dict[int, int] = {}  # vertex to its last entry that a notification follows from
         self._bad: dict[int, int] = {}  # failed or blocked vertex to the entry that says so
         self._freed: dict[
@@ -170,9 +164,9 @@ class Tracing:
         """Tell that a run of `v` that began at the wall time `since` takes long; return the entry."""
         return self._add(v, "lasts", replace(self._causes.of(v), at=since))
 
-    def waits(self, v: int, by: int, number: int) -> None:
-        """Tell that `v` waits for `by`, whose run takes long, as entry `number` says."""
-        self._add(v, "waits", Cause("", 0.0, number), by=(self._key(by),))
+    def waits(self, v: int, number: int, by: Sequence[int] = (), seconds: float = -1.0) -> None:
+        """Tell that `v` waits for `by`, or for so many `seconds`; `number` is the entry that it follows from."""
+        self._add(v, "waits", Cause("", 0.0, number), by=(*map(self._key, by),), seconds=seconds)
 
     def lasted(self, v: int, number: int, seconds: float) -> None:
         """Tell that the run of `v` is over of which entry `number` tells."""
