@@ -393,7 +393,7 @@ def test_a_plan_is_shown() -> None:
         refreshed, in this order:
             svc s, because file a and file b change
 
-        1 to add, 2 to change, 1 to drop, 4,996 unchanged, 1 left as they are (noop), 2 cannot be checked""")
+        1 to add, 2 to change, 1 to drop, 4,996 unchanged, 1 left as they are (noop), 1 known while running, 1 cannot be checked""")  # noqa: E501
     )
 
 
@@ -431,7 +431,7 @@ def test_a_plan_says_what_follows_and_why() -> None:
         ? file w
             (waits for facts.disks and facts.net, which are not known)
         ? file v
-            (waits for facts that are not known yet)
+            (waits for facts with which it can be declared, or something else that waits)
 
         1 to add, 1 to change, 0 to drop, 0 unchanged, 1,005 known while running, 1 blocked, 2 waiting for facts""")  # noqa: E501 - as it is shown
     )

@@ -14,7 +14,7 @@ from setpoint.graph import Edge, Graph
 from setpoint.graphfile import files
 from setpoint.plugins import Plugins
 from setpoint.resource import Meta
-from setpoint.values import Ref, Secret, Text
+from setpoint.values import Ref, Secret, Text, Values
 
 Load = Callable[..., Graph]
 
@@ -77,6 +77,24 @@ def test_defaults_are_for_those_that_do_not_say_otherwise(load: Load) -> None:
     assert first.meta == Meta(retry=5, delay=2)
     assert graph.resources["file /c"].meta == Meta(retry=1, delay=2)
     assert graph.resources["noop b"].meta == Meta()
+
+
+class Busy(Values):
+    x1: float
+
+
+def test_what_a_fact_tells_with_fields_is_a_map_and_no_part_of_a_text(
+    tmp_path: Path, plugins: Plugins
+) -> None:
+    path = tmp_path / "graph.yaml"
+    path.write_text(
+        "resources:\n  noop a: { comment: 'at ${{ facts.load }}' }\n  noop b: { comment: '${{ facts.load }}' }\n"
+    )
+    live = graphfile.live([path], plugins)
+    assert live.evaluate({"load": Busy(x1=1.5)}).held == {"noop a", "noop b"}
+    within, alone = (str(trouble) for trouble in live.troubles)
+    assert "facts.load is a map, and no part of a text; write json(...)" in within
+    assert "noop b: comment must be text, not a map" in alone
 
 
 BUSY = """\

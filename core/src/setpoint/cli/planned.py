@@ -48,6 +48,7 @@ def lines(found: Plan) -> Iterator[str]:
 
 
 def _counts(found: Plan) -> dict[str, int]:
+    hopeful = sum(bool(trouble.after) for trouble in found.troubles)
     return {
         "add": found.count("add"),
         "change": found.count("change"),
@@ -55,8 +56,8 @@ def _counts(found: Plan) -> dict[str, int]:
         "unchanged": found.unchanged,
         "noop": sum(step.noop for step in found.steps),
         "refresh": sum(refresh.certain for refresh in found.refreshes),
-        "open": len(found.doubts),
-        "unchecked": len(found.troubles),
+        "open": len(found.doubts) + hopeful,
+        "unchecked": len(found.troubles) - hopeful,
         "blocked": len(found.blocked),
         "waiting": len(found.waiting),
     }
@@ -224,5 +225,6 @@ def _waiting(found: Plan) -> Iterator[str]:
     for one in found.waiting:
         known = " and ".join(one.facts)
         verb = "are" if len(one.facts) > 1 else "is"
-        what = f"{known}, which {verb} not known" if known else "facts that are not known yet"
+        other = "facts with which it can be declared, or something else that waits"
+        what = f"{known}, which {verb} not known" if known else other
         yield harmless(f"? {one.id}\n{INDENT}(waits for {what})")

@@ -88,7 +88,7 @@ def show(value: Any) -> str:
         return repr(value if len(value) <= LONGEST else value[:LONGEST] + "...")
     if isinstance(value, Received):
         return "a received value"
-    if isinstance(value, dict):
+    if isinstance(value, (dict, msgspec.Struct)):
         return "a map" if value else "an empty map"
     if isinstance(value, (list, tuple)):
         return "a list" if value else "an empty list"

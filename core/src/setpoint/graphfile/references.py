@@ -281,7 +281,7 @@ class Scope:
             value, expression = (part, "") if isinstance(part, str) else part
             if value is msgspec.UNSET or value is UNKNOWN:
                 return value
-            if isinstance(reveal(value), (list, dict)):
+            if isinstance(reveal(value), (list, dict, msgspec.Struct)):
                 what = f"{expression} is {show(value)}, and no part of a text"
                 raise _WrongError(expression, f"{what}; {TO_TEXT}")
             inner = value.parts if isinstance(value, Text) else (value,)

@@ -101,7 +101,7 @@ class Blocked(msgspec.Struct, frozen=True):
 class Waiting(msgspec.Struct, frozen=True):
     """One resource that is declared, and waits: for facts that are not known, or for something that does.
 
-    facts: the paths of what is not known; empty if it waits for another resource.
+    facts: the paths of what is not known; empty if it waits for another resource, or is wrong as the facts are.
     """
 
     id: str
