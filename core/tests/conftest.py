@@ -19,6 +19,16 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
+def compiled_once(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let processes of this test share what Python compiles, so that not each does it anew."""
+    compiled = tmp_path_factory.getbasetemp() / "compiled"
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(compiled))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+
+@pytest.fixture
 def as_child() -> Callable[[Work], str]:
     """Return a function that returns what `work` says in a child process."""
     return said_by_child

@@ -120,12 +120,7 @@ class Place:
 
 
 @pytest.fixture
-def here(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
-    compiled = tmp_path_factory.getbasetemp() / "compiled"  # so that not each process does it anew
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(compiled))
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+def here(tmp_path: Path, compiled_once: None) -> Iterator[Place]:
     place = Place(tmp_path)
     place.write(ONE)
     yield place

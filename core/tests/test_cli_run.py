@@ -56,12 +56,7 @@ class Setpoint:
 
 
 @pytest.fixture
-def here(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Setpoint]:
-    compiled = tmp_path_factory.getbasetemp() / "compiled"  # so that not each process does it anew
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(compiled))
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+def here(tmp_path: Path, compiled_once: None) -> Iterator[Setpoint]:
     place = Setpoint(tmp_path)
     yield place
     for process in place.started:
