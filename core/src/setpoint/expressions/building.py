@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from setpoint.expressions import cures, lookup
 from setpoint.expressions.calls import KNOWN, Calls
-from setpoint.expressions.code import ROOTS, Code
+from setpoint.expressions.code import ROOTS, Code, null
 from setpoint.expressions.comprehensions import Comprehensions
 from setpoint.expressions.faults import ExpressionError, NotKnownError, show
 from setpoint.expressions.frame import MAX_BITS, SCALARS, Frame
@@ -109,7 +109,7 @@ class Builder(Calls, Comprehensions, Strings):
         """Build `a[b:c]`."""
         value = self.code(node.value)
         ends = [
-            self.code(end) if end else _null for end in (bounds.lower, bounds.upper, bounds.step)
+            self.code(end) if end else null for end in (bounds.lower, bounds.upper, bounds.step)
         ]
         return self.located(
             node,
@@ -228,10 +228,6 @@ class Builder(Calls, Comprehensions, Strings):
         return self.located(
             node, lambda frame: {key(name(frame)): value(frame) for name, value in pairs}
         )
-
-
-def _null(frame: Frame) -> None:
-    return None
 
 
 def _is_word(node: ast.expr) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from setpoint.errors import suggest
 from setpoint.expressions import cures, timed
-from setpoint.expressions.code import Base, Code
+from setpoint.expressions.code import Base, Code, null
 from setpoint.expressions.faults import ExpressionError, NotKnownError
 from setpoint.expressions.frame import Frame, fields_of
 from setpoint.expressions.functions import FUNCTIONS, Function
@@ -63,9 +63,9 @@ class Calls(Base):
             if keyword.arg not in known or names.count(keyword.arg) > 1:
                 what = f"{name} has no argument called {keyword.arg!r}"
                 raise self.wrong(keyword, what, suggest(str(keyword.arg), known))
-        if function and len(node.args) + len(names) > function.most + (
-            len(known) if function.most < 2 else 0
-        ):
+        # What is a keyword is also the second argument, of those that have two.
+        apart = len(known) if function and function.most < 2 else 0
+        if function and len(node.args) + len(names) > function.most + apart:
             raise self.wrong(node, f"{name} is given an argument twice")
 
     def _method(self, node: ast.Call, func: ast.Attribute) -> Code:
@@ -90,7 +90,7 @@ class Calls(Base):
         """Build `a.get(b, c)`, which need not make all of `a` plain."""
         self._refuse_count(node, "get", 1, 2)
         base, written = self.raw(of), self.written(of)
-        name, otherwise = arguments[0], arguments[1] if len(arguments) > 1 else _null
+        name, otherwise = arguments[0], arguments[1] if len(arguments) > 1 else null
 
         def get(frame: Frame) -> Any:
             value = frame.opened(base(frame))
@@ -194,7 +194,3 @@ def _given(frame: Frame, index: int) -> Any:
     if isinstance(value, Exception):
         raise value
     return value
-
-
-def _null(frame: Frame) -> None:
-    return None

@@ -184,3 +184,7 @@ def is_chain(node: ast.expr) -> bool:
     if isinstance(node, ast.Subscript):
         return not isinstance(node.slice, ast.Slice)
     return isinstance(node, (ast.Attribute, ast.Name))
+
+
+def null(frame: Frame) -> None:
+    """Give null: it is the function of what is left out."""

@@ -101,12 +101,12 @@ def _extreme(name: str, choose: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sum(frame: Frame, value: Any, start: Any = 0) -> Any:
-    total = start
-    frame.pay(len(items(frame, value)))
-    for one in (start, *items(frame, value)):
+    total, found = start, items(frame, value)
+    frame.pay(len(found))
+    for one in (start, *found):
         if type(one) not in NUMBERS:
             raise ExpressionError(f"a sum is of numbers, not of {shown(frame, one)}")
-    for one in items(frame, value):
+    for one in found:
         total = number(total + one)
     return total
 
@@ -175,9 +175,9 @@ def _list(frame: Frame, value: Any = ()) -> list[Any]:
 def _dict(frame: Frame, value: Any = ()) -> dict[Any, Any]:
     if type(value) is dict:
         return value
-    made = {}
-    frame.pay(len(items(frame, value)))
-    for pair in items(frame, value):
+    made, pairs = {}, items(frame, value)
+    frame.pay(len(pairs))
+    for pair in pairs:
         if type(pair) not in LISTS or len(pair) != 2:
             raise ExpressionError("a map is made of pairs, [[key, value], ...]")
         made[key(pair[0])] = pair[1]
@@ -211,10 +211,11 @@ def _zip(frame: Frame, *lists: Any) -> list[Any]:
 
 
 def _enumerate(frame: Frame, value: Any, start: Any = 0) -> list[Any]:
-    frame.pay(3 * len(items(frame, value)))
+    found = items(frame, value)
+    frame.pay(3 * len(found))
     if type(start) is not int:
         raise ExpressionError(f"start is a whole number, not {shown(frame, start)}")
-    return list(enumerate(items(frame, value), start))
+    return list(enumerate(found, start))
 
 
 def _str(frame: Frame, value: Any = "") -> str:
@@ -226,7 +227,7 @@ def _base64(frame: Frame, value: Any) -> str:
 
     text = texts.text_of(frame, value)
     frame.pay_text(6 * len(text))
-    return binascii.b2a_base64(_encoded(text), newline=False).decode()
+    return binascii.b2a_base64(texts.encoded(text), newline=False).decode()
 
 
 def _sha256(frame: Frame, value: Any) -> str:
@@ -235,14 +236,7 @@ def _sha256(frame: Frame, value: Any) -> str:
     text = texts.text_of(frame, value)
     frame.pay_text(4 * min(len(text), 250_000))
     frame.pay(len(text) // 16)
-    return hashlib.sha256(_encoded(text)).hexdigest()
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ExpressionError("this text has characters that UTF-8 has not") from None
+    return hashlib.sha256(texts.encoded(text)).hexdigest()
 
 
 def _basename(frame: Frame, value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from setpoint.expressions.faults import ExpressionError, nearest
-from setpoint.expressions.frame import LISTS, Frame
+from setpoint.expressions.frame import LISTS, SCALARS, Frame
 from setpoint.expressions.operators import pay_all, pay_search, shown
 from setpoint.expressions.texts import text_of
 
@@ -58,14 +58,13 @@ def _count(method: Method) -> str:
     return f"{method.least} to {most} arguments"
 
 
-_ANY = frozenset({str, int, float, bool, type(None), list, tuple, dict})
 _TYPES = {
     "s": frozenset({str}),
     "i": frozenset({int}),
     "n": frozenset({str, type(None)}),
     "S": frozenset({str, list, tuple}),
     "l": frozenset({list, tuple, dict, str}),
-    "a": _ANY,
+    "a": SCALARS | LISTS | {dict},
 }
 _WORDS = {
     "s": "a text",

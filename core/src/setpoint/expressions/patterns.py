@@ -10,6 +10,7 @@ from typing import Any
 from setpoint.expressions.faults import ExpressionError, show
 from setpoint.expressions.frame import MAX_TEXT, Frame
 from setpoint.expressions.operators import shown
+from setpoint.expressions.texts import encoded
 
 MAX_PATTERN = 1_000  # characters
 MEMORY = 1 << 20  # bytes for one pattern; RE2 refuses one that needs more
@@ -41,7 +42,7 @@ def _compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = MEMORY
     try:
-        return re2.compile(_encoded(pattern), options)
+        return re2.compile(encoded(pattern), options)
     except re2.error as error:
         raise _wrong_pattern(pattern, error) from None
 
@@ -55,13 +56,6 @@ def _wrong_pattern(pattern: str, error: Exception) -> ExpressionError:
     return ExpressionError(f"the pattern {show(pattern)} is wrong: {said}", cure)
 
 
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ExpressionError("this text has characters that UTF-8 has not") from None
-
-
 def _prepared(frame: Frame, pattern: Any, text: Any) -> tuple[Any, bytes]:
     """Return the compiled pattern and the encoded text, paid for."""
     for value in (pattern, text):
@@ -73,9 +67,9 @@ def _prepared(frame: Frame, pattern: Any, text: Any) -> tuple[Any, bytes]:
     if _compiled.cache_info().misses > before:
         frame.pay(INSTRUCTION * (NEW + compiled.programsize))
     frame.pay_text(len(text))
-    encoded = _encoded(text)
-    _pay_search(frame, compiled, len(encoded))
-    return compiled, encoded
+    searched = encoded(text)
+    _pay_search(frame, compiled, len(searched))
+    return compiled, searched
 
 
 def _secretly(pattern: str) -> Any:
@@ -92,8 +86,8 @@ def _pay_search(frame: Frame, compiled: Any, size: int) -> None:
 
 def match(frame: Frame, pattern: Any, text: Any) -> dict[str, str | None] | None:
     """Return what `pattern` first finds in `text`: its groups by number and name, "0" is all; or null."""
-    compiled, encoded = _prepared(frame, pattern, text)
-    found = compiled.search(encoded)
+    compiled, searched = _prepared(frame, pattern, text)
+    found = compiled.search(searched)
     if found is None:
         return None
     groups = [_decoded(found.group(index)) for index in range(compiled.groups + 1)]
@@ -108,25 +102,25 @@ def _decoded(group: bytes | None) -> str | None:
 
 def replace(frame: Frame, pattern: Any, by: Any, text: Any) -> str:
     r"""Return `text` with all that `pattern` finds replaced; `by` may have `\1` and `\g<name>` in it."""
-    compiled, encoded = _prepared(frame, pattern, text)
+    compiled, searched = _prepared(frame, pattern, text)
     if type(by) is not str:
         raise ExpressionError(f"the replacement is a text, not {shown(frame, by)}")
     pieces = _pieces(frame, compiled, by)
     made: list[bytes] = []
     done = size = 0
-    for found in compiled.finditer(encoded):
+    for found in compiled.finditer(searched):
         start, end = found.span()
-        if start < len(encoded) and encoded[start] & 0xC0 == 0x80:
+        if start < len(searched) and searched[start] & 0xC0 == 0x80:
             continue  # nothing was found, but between the bytes of one character
-        new = [encoded[done:start], *_expanded(found, pieces)]
+        new = [searched[done:start], *_expanded(found, pieces)]
         size += sum(map(len, new))
         frame.pay(CALL + len(new) + sum(map(len, new)) // 32)
         if size > 4 * MAX_TEXT:
             frame.pay_text(size)
-        _pay_search(frame, compiled, (len(encoded) - end) // 8)
+        _pay_search(frame, compiled, (len(searched) - end) // 8)
         made += new
         done = end
-    result = b"".join([*made, encoded[done:]]).decode(errors="replace")
+    result = b"".join([*made, searched[done:]]).decode(errors="replace")
     frame.pay_text(len(result))
     return result
 
@@ -141,10 +135,10 @@ def _pieces(frame: Frame, compiled: Any, by: str) -> list[bytes | int]:
     pieces: list[bytes | int] = []
     done = 0
     for found in _GROUP.finditer(by):
-        pieces.append(_encoded(by[done : found.start()]))
+        pieces.append(encoded(by[done : found.start()]))
         pieces.append(_group(frame, compiled, found))
         done = found.end()
-    return [piece for piece in [*pieces, _encoded(by[done:])] if piece != b""]
+    return [piece for piece in [*pieces, encoded(by[done:])] if piece != b""]
 
 
 def _group(frame: Frame, compiled: Any, found: re.Match[str]) -> bytes | int:

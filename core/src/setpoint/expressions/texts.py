@@ -37,6 +37,19 @@ def text_of(frame: Frame, value: Any) -> str:
     )
 
 
+def encoded(text: str) -> bytes:
+    """Return `text` in UTF-8.
+
+    Raises:
+        ExpressionError: it has half of a character in it.
+
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ExpressionError("this text has characters that UTF-8 has not") from None
+
+
 def joined(frame: Frame, pieces: list[str]) -> str:
     """Return one text of `pieces`."""
     frame.pay_text(sum(map(len, pieces)))
