@@ -296,6 +296,7 @@ def test_an_unknown_kind_is_suggested() -> None:
         (Change("password", "(secret)", "(secret)"), "password changed"),
         (Change("on", False, True), "on false -> true"),
         (Change("owner", "", "root"), "owner '' -> root"),
+        (Change("meta.sema", None, ("db",)), "meta.sema ['db']"),
     ],
 )
 def test_a_change_is_said_in_few_words(change: Change, said: str) -> None:

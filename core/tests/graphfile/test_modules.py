@@ -92,7 +92,7 @@ def test_an_item_without_a_name_that_comes_of_a_fact_is_told_and_keeps_the_rest(
     )
     for busy in (1, 5, 1):
         assert set(found.evaluate({"load": {"x1": busy}}).resources) == {"noop b"}
-        assert ["no each.key" in str(one) for one in found.troubles] == [True] * (busy > 2)
+        assert ["has no name" in str(one) for one in found.troubles] == [True] * (busy > 2)
 
 
 def test_there_is_a_module_for_each_item(live):

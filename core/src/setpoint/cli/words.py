@@ -156,7 +156,7 @@ def shown(value: Any) -> str | None:
         return "(nothing)"
     if isinstance(value, bytes):
         return None
-    text = as_text(value)
+    text = as_text(list(value) if isinstance(value, tuple) else value)
     if len(text) > LONGEST or not text.isprintable():
         return None
     return text if text and text == text.strip() else repr(text)

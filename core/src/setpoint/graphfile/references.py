@@ -27,7 +27,7 @@ from setpoint.graphfile.views import View
 from setpoint.values import Received, Secret, Text, as_text, joined, reveal
 
 TO_TEXT = 'write json(...), or ", ".join(...) of its items'
-NAMELESS = "an item of for_each has no name, so no each.key; give it one, or write what it has, as each.value.id"
+NAMELESS = "an item of for_each has no name for each.key, or functions over time; name it, or take a field of each.value"
 KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
 PER_VALUE = 20  # characters that a value in a list or map counts for
 ROOTS = ("vars", "inputs", "facts", "each", "env", "send", "secrets", "world", "host", "hosts")
@@ -222,8 +222,9 @@ class Scope:
         if root == "each":
             if not self.each:
                 raise _WrongError("each", "each is there beside for_each only; add one")
-            if rest[:1] == ("key",) and self.each["key"] in ("", None):
-                raise _WrongError("each.key", NAMELESS)
+            is_told = rest[:1] == ("key",) or expression.is_timed
+            if is_told and self.each["key"] in ("", None):
+                raise _WrongError("each", NAMELESS)
         elif root in ("facts", "secrets", "world") and not rest:
             told = {"facts": "a fact", "secrets": "a secret", "world": "what is published"}
             raise _WrongError(root, f"{told[root]} is named; write {root}.NAME")
