@@ -27,7 +27,7 @@ from setpoint.graphfile.views import View
 from setpoint.values import Received, Secret, Text, as_text, joined, reveal
 
 TO_TEXT = 'write json(...), or ", ".join(...) of its items'
-NAMELESS = "an item of for_each has no name for each.key, or functions over time; name it, or take a field of each.value"
+NAMELESS = "an item of for_each has no name for each.key or functions over time; name it, or take a field of each.value"
 KEPT = (Received, Secret)  # parts of a text that stay apart from the rest
 PER_VALUE = 20  # characters that a value in a list or map counts for
 ROOTS = ("vars", "inputs", "facts", "each", "env", "send", "secrets", "world", "host", "hosts")
