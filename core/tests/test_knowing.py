@@ -187,3 +187,12 @@ async def test_facts_of_a_graph_that_is_wrong_with_them_are_not_followed(place):
     await place.followed("a")
     place.facts["a"].put_nowait(4)
     assert await place.next() == {"a": 4}
+
+
+async def test_a_graph_that_waits_for_facts_when_all_ends_follows_nothing(place):
+    task = place.begin(place.live(a="a", b="b"))
+    await place.followed("a", "b")
+    await place.knowing.close()
+    with pytest.raises(RuntimeError, match="has ended"):
+        await task
+    assert Told.begun.empty()

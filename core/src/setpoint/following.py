@@ -44,9 +44,17 @@ class Facts:
         self.problems: dict[str, str] = {}
         self._wanted: dict[str, Fact] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
 
     def want(self, wanted: Mapping[str, Fact]) -> None:
-        """Follow `wanted`, and nothing else, from now on; equal ones go on undisturbed."""
+        """Follow `wanted`, and nothing else, from now on; equal ones go on undisturbed.
+
+        Raises:
+            RuntimeError: it is closed.
+
+        """
+        if self._is_closed:
+            raise RuntimeError("what followed facts has ended; begin anew")
         for name in [name for name, fact in self._wanted.items() if wanted.get(name) != fact]:
             self._forget(name)
         for name, fact in wanted.items():
@@ -56,8 +64,10 @@ class Facts:
 
     async def close(self) -> None:
         """Follow nothing any more, and wait until all that was held is given back."""
+        self._is_closed = True
         tasks = list(self._tasks.values())
-        self.want({})
+        for name in list(self._wanted):
+            self._forget(name)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _forget(self, name: str) -> None:

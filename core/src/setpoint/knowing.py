@@ -89,6 +89,7 @@ class Knowing:
 
         Raises:
             GraphError: it is wrong with these facts; those of the graph before are followed then.
+            RuntimeError: it was closed meanwhile.
 
         """
         async with self._turn:

@@ -11,10 +11,9 @@ from setpoint.values import Secret
 
 T = TypeVar("T")
 
-Given: TypeAlias = (
-    T | Expression[T] | Expression[Secret[T]]
-)  # a param, which becomes secret by a secret
-Hidden: TypeAlias = T | Secret[T] | Expression[Secret[T]]  # a param that is secret
+# A param, which becomes secret by a secret; and one that always is.
+Given: TypeAlias = T | Expression[T] | Expression[Secret[T]]
+Hidden: TypeAlias = T | Secret[T] | Expression[Secret[T]]
 Name: TypeAlias = str | Expression[str]
 References: TypeAlias = Declared | str | Sequence[Declared | str]
 Listeners: TypeAlias = References | Mapping[Declared | str, Policy]

@@ -139,7 +139,7 @@ class Runnable(ABC):
 
         Raises:
             GraphError: it is wrong; then the one that runs goes on.
-            RuntimeError: this one does not run.
+            RuntimeError: this one does not run, or its end came first.
 
         """
         if self._knowing is None or self._engine is None:
@@ -162,10 +162,11 @@ class Runnable(ABC):
 
     async def _evaluated(self, declared: "Runnable", patience: float) -> Built:
         """Return the graph that is `declared`, which is followed from now on."""
-        assert self._knowing is not None
-        assert self._host is not None
-        live = await asyncio.to_thread(declared.live, self._host.clock)
-        return await self._knowing.graph(live, patience)
+        knowing, host = self._knowing, self._host
+        assert knowing is not None
+        assert host is not None
+        live = await asyncio.to_thread(declared.live, host.clock)
+        return await knowing.graph(live, patience)  # says so if the run has ended meanwhile
 
     async def _end(self, *, is_own: bool) -> None:
         assert self._knowing is not None
