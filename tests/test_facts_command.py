@@ -254,3 +254,17 @@ def test_a_fact_is_explained():
     both = CliRunner().invoke(setpoint, ["doc", "process"])
     assert "process NAME  (from" in both.output
     assert "fact process  (from" in both.output
+
+
+@pytest.mark.parametrize(
+    ("fact", "lines"),
+    [
+        ("kmsg", ["Value", "  time: a number"]),
+        ("users", ["Value", "  a map", "", "User", "  name: text"]),
+        ("weekday", ["Value", "  text"]),
+    ],
+)
+def test_the_value_of_a_fact_is_explained_under_one_heading(fact, lines):
+    text = CliRunner().invoke(setpoint, ["doc", fact]).output
+    assert "\n".join(lines) in text
+    assert text.count("\nValue\n") == 1

@@ -71,6 +71,7 @@ def reference_of_fact(fact: type[Fact], point: EntryPoint) -> dict[str, Any]:
     value: its type in words.
     parts: what it is made of, if that has named fields: a list of `of`, the name of the struct, and `fields`, each
         with `name`, `type` and `text`.
+    itself: the name of the struct that the value is; empty if it is none.
     """
     text, entries = described(inspect.getdoc(fact) or "")
     fields = [field for field in msgspec.structs.fields(fact) if field.name not in RESERVED]
@@ -85,6 +86,7 @@ def reference_of_fact(fact: type[Fact], point: EntryPoint) -> dict[str, Any]:
             {"of": struct.__name__, "fields": list(_told(struct, entries))}
             for struct in structs_in(fact.Value)
         ],
+        "itself": fact.Value.__name__ if fact.Value in structs_in(fact.Value) else "",
     }
 
 
@@ -143,9 +145,11 @@ def lines_of_fact(found: dict[str, Any]) -> Iterator[str]:
     """Yield the reference of a fact as a person reads it."""
     yield from (f"fact {found['fact']}  (from {found['origin']})", "", found["text"])
     yield from _given(found)
-    yield from ("", "Value", f"  {found['value']}")
+    itself = found["itself"]
+    if not itself:
+        yield from ("", "Value", f"  {found['value']}")
     for part in found["parts"]:
-        yield from ("", part["of"])
+        yield from ("", "Value" if part["of"] == itself else part["of"])
         for field in part["fields"]:
             yield f"  {field['name']}: {field['type']}"
             yield from _wrapped(field["text"])
