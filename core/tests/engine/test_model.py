@@ -187,11 +187,13 @@ class Scripts(RuleBasedStateMachine):
         assert self.engine
         assert self.engine._running
         leaving = len(self.engine._running._parts.scheduler.leaving)
+        before = set(self.engine.states())
         self.engine.swap(plan.graph())
-        here = set(plan.order)
+        here, running = set(plan.order), set(self.engine.states())  # what must not leave yet, too
         self.most = max(self.most, len(here | set(old.order)) + leaving)
-        self.model.forget(set(old.order) - here)
-        self.world.log = [done for done in self.world.log if done.id in here]
+        known = running & before
+        self.model.forget(set(POOL) - known)
+        self.world.log = [done for done in self.world.log if done.id in known]
         return {
             s
             for s in here
@@ -217,6 +219,7 @@ class Scripts(RuleBasedStateMachine):
         self.loop.run_until_complete(self.quiet())
         assert self.engine
         before, self.states = getattr(self, "states", {}), dict(self.engine.states())
+        self.model.forget(set(POOL) - self.states.keys())
         log, self.world.log = [d for d in self.world.log if d.id in self.plan.order], []
         strict = roots is not None
         assert not self.world.twice, f"run twice at once: {self.world.twice}"
