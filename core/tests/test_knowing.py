@@ -13,7 +13,7 @@ from setpoint.errors import GraphError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
-from setpoint.knowing import Knowing
+from setpoint.knowing import Knowing, known_graph
 from setpoint.plugins import Plugins, UnknownFactError
 
 PATIENCE = 20  # seconds that take no time
@@ -28,12 +28,16 @@ class Told(Fact):
     kind = "told"
     Value = int
     begun: ClassVar[asyncio.Queue[tuple[str, asyncio.Queue[int]]]]
+    ended: ClassVar[list[str]] = []
 
     async def watch(self) -> AsyncIterator[int]:
         queue: asyncio.Queue[int] = asyncio.Queue()
         self.begun.put_nowait((self.name, queue))
-        while True:
-            yield await queue.get()
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self.ended.append(self.name)
 
 
 class Still(Resource):
@@ -116,6 +120,7 @@ def numbers(graph: Graph) -> dict[str, int]:
 @pytest.fixture
 async def place(tmp_path, virtual_clock):
     Told.begun = asyncio.Queue()
+    Told.ended.clear()
     virtual_clock.monotonic()  # from now on it rules this loop
     place = Place(tmp_path, virtual_clock)
     yield place
@@ -196,3 +201,11 @@ async def test_a_graph_that_waits_for_facts_when_all_ends_follows_nothing(place)
     with pytest.raises(RuntimeError, match="has ended"):
         await task
     assert Told.begun.empty()
+
+
+async def test_a_graph_that_only_has_to_be_known_follows_its_facts_no_longer(place):
+    task = asyncio.create_task(known_graph(place.live(a="a"), place.host, place.warnings.append))
+    await place.followed("a")
+    place.facts["a"].put_nowait(1)
+    assert numbers(await task) == {"a": 1}
+    assert Told.ended == ["a"]

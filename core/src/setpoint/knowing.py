@@ -166,8 +166,7 @@ class Knowing:
 
         """
         deadline = asyncio.get_running_loop().time() + patience
-        graph, new = live.graph, dict[str, Fact]()
-        seen = dict[str, Fact]()
+        graph, new, seen = live.graph, dict[str, Fact](), dict[str, Fact]()
         while not (read := self._read_by(live)).items() <= seen.items():
             seen |= read
             new |= {name: fact for name, fact in read.items() if fact != known.get(name)}
@@ -270,6 +269,27 @@ class Knowing:
         if self._sharing is None:
             self._sharing = Sharing(self._host, live.graph.scope, self._warn)
         self._sharing.share(self._shared or _nothing(live))
+
+
+async def known_graph(
+    live: Evaluable, host: Host, warn: Callable[[str], None], secrets: Secrets | None = None
+) -> Graph:
+    """Return the graph of `live` with the facts as they are now; they are followed until then, and no longer.
+
+    Args:
+        live: what was read of graph files, or declared by a program.
+        host: this machine.
+        warn, secrets: see `Knowing`.
+
+    Raises:
+        GraphError: it is wrong with these facts.
+
+    """
+    knowing = Knowing(host, warn, lambda _: None, secrets)
+    try:
+        return await knowing.graph(live, AT_ALL)
+    finally:
+        await knowing.close()
 
 
 def _nothing(live: Evaluable) -> "Shared":

@@ -48,18 +48,14 @@ def _known(live: "Live", prefix: str | None) -> "Graph":
 
     from setpoint.hiding import Secrets
     from setpoint.host import Host
-    from setpoint.knowing import AT_ALL, Knowing
+    from setpoint.knowing import known_graph
 
     host = Host(state=prefix)
 
     async def known() -> "Graph":
         secrets = Secrets()
-        knowing = Knowing(host, warn, lambda _: None, secrets)
-        try:
-            with logs(secrets):
-                return await knowing.graph(live, AT_ALL)
-        finally:
-            await knowing.close()
+        with logs(secrets):
+            return await known_graph(live, host, warn, secrets)
 
     try:
         graph = asyncio.run(known())

@@ -15,7 +15,7 @@ from setpoint.errors import SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
-from setpoint.knowing import AT_ALL, Knowing
+from setpoint.knowing import known_graph
 from setpoint.oserrors import told
 from setpoint.paths import absolute
 from setpoint.plan import Plan, plan, saved
@@ -104,18 +104,14 @@ async def _planned(
 ) -> tuple[Graph, Plan]:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
-    knowing = Knowing(host, warn, lambda _: None, redaction)
-    try:
-        with logs(redaction):
-            graph = part(await knowing.graph(live, AT_ALL), only, host.root)
-            found = await plan(
-                graph,
-                plugins=installed(),
-                host=host,
-                redaction=redaction,
-                because=live.because,
-                key=secret,
-            )
-        return graph, found
-    finally:
-        await knowing.close()
+    with logs(redaction):
+        graph = part(await known_graph(live, host, warn, redaction), only, host.root)
+        found = await plan(
+            graph,
+            plugins=installed(),
+            host=host,
+            redaction=redaction,
+            because=live.because,
+            key=secret,
+        )
+    return graph, found

@@ -19,7 +19,7 @@ from setpoint.errors import GraphError, SetpointError
 from setpoint.generations import Generation, Generations
 from setpoint.graphfile.live import Live
 from setpoint.host import Host
-from setpoint.knowing import AT_ALL, Knowing
+from setpoint.knowing import known_graph
 from setpoint.plan import Plan, plan
 
 EPILOG = """\b
@@ -105,13 +105,9 @@ def _plan(host: Host, wanted: Generation) -> Iterator[str]:
 async def _planned(live: Live, host: Host) -> Plan:
     redaction = Redaction()
     asyncio.get_running_loop().set_exception_handler(told_without(redaction.text))
-    knowing = Knowing(host, warn, lambda _: None, redaction)
-    try:
-        with logs(redaction):
-            graph = await knowing.graph(live, AT_ALL)
-            return await plan(graph, plugins=installed(), host=host, redaction=redaction)
-    finally:
-        await knowing.close()
+    with logs(redaction):
+        graph = await known_graph(live, host, warn, redaction)
+        return await plan(graph, plugins=installed(), host=host, redaction=redaction)
 
 
 def _text(path: str) -> str | None:

@@ -11,7 +11,7 @@ from setpoint.engine.events import Event, Warned
 from setpoint.engine.redaction import Redaction
 from setpoint.graph import Graph as Built
 from setpoint.host import Host
-from setpoint.knowing import AT_ALL, AT_FIRST, Evaluable, Knowing
+from setpoint.knowing import AT_ALL, AT_FIRST, Evaluable, Knowing, known_graph
 from setpoint.plan import Plan, plan
 from setpoint.plan.reasons import causes
 from setpoint.plugins import Plugins
@@ -121,16 +121,14 @@ class Runnable(ABC):
 
         """
         own = host or Host()
-        knowing = Knowing(own, self._warn, lambda _: None)
         try:
             live = await asyncio.to_thread(self.live, own.clock)
-            graph = await knowing.graph(live, AT_ALL)
+            graph = await known_graph(live, own, self._warn)
             redaction = self._redaction
             return await plan(
                 graph, plugins=self.plugins, host=own, redaction=redaction, because=live.because
             )
         finally:
-            await knowing.close()
             if host is None:
                 own.close()
 
