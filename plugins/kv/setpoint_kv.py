@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 
-from setpoint import Change, Resource, Values, hookimpl
+from setpoint import Change, Refused, Resource, Values, hookimpl
 from setpoint.watching import Subscription
 
 
 class Kv(Resource):
     """A key with a value in the world: what is shared with other graphs and, where the world is a cluster, other hosts.
 
-    Without such a world it is local: a file in the state directory.
+    Without such a world it is local: a file in the state directory. Who can read that can read the value, so one with a
+    secret in it is refused.
 
     name: the key, if key is empty.
     key: the key, any text; empty takes the name.
@@ -41,6 +42,10 @@ class Kv(Resource):
 
     async def check(self) -> list[Change]:
         """Compare the value."""
+        if self.value and self.host.hide(self, "value", self.value) != self.value:
+            raise Refused(
+                "value has a secret in it, and all hosts can read what is shared", "leave it out"
+            )
         entry = await self.host.world.get(self._key)
         self.memory["revision"] = entry.revision if entry else 0
         found = entry.value if entry else None

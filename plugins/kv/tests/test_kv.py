@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from setpoint import Values
+from setpoint import Secret, Values
 from setpoint.engine.events import Changed
 from setpoint.testing import ResourceSuite
 from setpoint_kv import Kv
@@ -54,3 +54,11 @@ async def test_a_key_that_somebody_sets_is_set_back(engine: Any) -> None:
         await engine.host.world.set("release", "theirs")
         await kept.told(Changed, "kv release")
         assert (await engine.host.world.get("release")).value == "ours"
+
+
+async def test_a_secret_is_not_shared(engine: Any) -> None:
+    graph = engine.graph(Kv("release", value="key hunter2"))
+    graph.secrets.learn(Secret("hunter2"))
+    result = await engine.make(graph, converged_timeout=0).run()
+    assert "a secret in it" in result.failed["kv release"]
+    assert await engine.host.world.get("release") is None
