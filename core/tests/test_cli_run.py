@@ -206,6 +206,7 @@ def test_drift_is_repaired_and_told(here: Setpoint) -> None:
     process.send_signal(signal.SIGTERM)
     until(process, "all as declared")
     assert process.wait() == 0
+    assert f"drift: repaired once, most: file {here.home}/motd 1\n" in here.status()[1]
 
 
 def test_a_saved_file_takes_the_place_of_the_graph(here: Setpoint) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from setpoint.cli.chains import awaited, day, when
+from setpoint.cli.words import times
 
 if TYPE_CHECKING:
     from setpoint.journal import Entry, Status
 
 COUNTED = {"changed": "changed", "refreshed": "refreshed", "failed": "failed"}
 UNFINISHED = {"lasts": "running", "waits": "waiting"}
-TIMES = {1: "once", 2: "twice"}
 
 
 def standing(id_: str, entries: "Sequence[Entry]", status: "Status") -> list[str]:
@@ -24,7 +24,7 @@ def standing(id_: str, entries: "Sequence[Entry]", status: "Status") -> list[str
 
     """
     counted = Counter(COUNTED[entry.what] for entry in entries if entry.what in COUNTED)
-    often = "".join(f", {what} {TIMES.get(n, f'{n:,} times')}" for what, n in counted.items())
+    often = "".join(f", {what} {times(n)}" for what, n in counted.items())
     return [f"{id_}: {_state(id_, entries, status)}{often}", *_open(id_, entries, status)]
 
 

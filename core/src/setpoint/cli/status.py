@@ -12,7 +12,7 @@ import msgspec
 
 from setpoint.cli.options import COLOR, JSON, PREFIX
 from setpoint.cli.screen import harmless
-from setpoint.cli.words import COLORS, counts, resources
+from setpoint.cli.words import COLORS, counts, resources, times
 from setpoint.errors import SetpointError
 from setpoint.host import state_root
 from setpoint.journal import Status, read_status
@@ -33,7 +33,8 @@ def command(prefix: str | None, as_json: bool) -> None:
     """Show how the engine that runs is doing, or how the last one did.
 
     What failed and why, what is blocked and by whom, which refreshes are owed, and how often
-    resources had to be repaired because something else changed them.
+    resources were changed after a run had first looked at them: because they had drifted, a file
+    was saved, or a fact is another one.
     """
     directory = Path(prefix or state_root())
     refuse_none(directory)
@@ -129,7 +130,7 @@ def _drift(found: Status) -> str:
         return "drift: none"
     most = sorted(repaired, key=repaired.__getitem__, reverse=True)[:3]
     named = ", ".join(f"{id_} {repaired[id_]:,}" for id_ in most)
-    return harmless(f"drift: repaired {sum(repaired.values()):,} times, most: {named}")
+    return harmless(f"drift: repaired {times(sum(repaired.values()))}, most: {named}")
 
 
 def _when(at: float) -> str:

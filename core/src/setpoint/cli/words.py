@@ -121,6 +121,11 @@ def resources(number: int) -> str:
     return f"{number:,} resource{'' if number == 1 else 's'}"
 
 
+def times(number: int) -> str:
+    """Return how often that is: "once", "twice", "1,000 times"."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
 def counts(**numbers: int) -> str:
     """Return those that are not 0: "2 failed, 1,024 blocked"."""
     named = ((word.replace("_", " "), number) for word, number in numbers.items())
