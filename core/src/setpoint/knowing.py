@@ -276,10 +276,7 @@ async def known_graph(
 ) -> Graph:
     """Return the graph of `live` with the facts as they are now; they are followed until then, and no longer.
 
-    Args:
-        live: what was read of graph files, or declared by a program.
-        host: this machine.
-        warn, secrets: see `Knowing`.
+    The rest is as for `Knowing`.
 
     Raises:
         GraphError: it is wrong with these facts.
