@@ -182,3 +182,17 @@ async def test_two_engines_share_one_program(place):
     assert lines.count("one: refreshed noop told") == 2
     assert lines.count("two: refreshed noop told") == 1
     assert lines[-1] == "all as declared: True"
+
+
+def test_the_command_of_a_clone_takes_the_files_of_where_it_is_called(tmp_path):
+    clone = tmp_path / "clone"
+    (clone / ".venv/bin").mkdir(parents=True)
+    (clone / ".venv/bin/setpoint").symlink_to(Path(sys.executable).with_name("setpoint"))
+    (clone / "bin").mkdir()
+    (clone / "bin/run").symlink_to(ROOT / "bin/run")
+    (clone / "bin/setup").symlink_to("/bin/true")  # all is there
+    (tmp_path / "mine.yaml").write_text("resources:\n  noop mine:\n")
+    ran = subprocess.run(
+        ["clone/bin/run", "check", "mine.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.stdout == "mine.yaml: can be run; resources: 1, edges: 0\n"
