@@ -211,3 +211,16 @@ async def test_a_graph_that_only_has_to_be_known_follows_its_facts_no_longer(pla
     place.facts["a"].put_nowait(1)
     assert numbers(await task) == {"a": 1}
     assert Told.ended == ["a"]
+
+
+async def test_what_should_never_happen_is_said_at_once(place):
+    said = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.set_result(context))
+    live = place.live(a="a")
+    task = place.begin(live)
+    await place.followed("a")
+    place.facts["a"].put_nowait(1)
+    await task
+    live.evaluate = lambda values: 1 / 0
+    place.facts["a"].put_nowait(2)
+    assert isinstance((await said)["exception"], ZeroDivisionError)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from setpoint.declarations.facts import told
@@ -222,6 +223,7 @@ class Knowing:
             self._evaluate_in(QUIET)
         elif self.live is not None:
             self._evaluating = asyncio.create_task(self._evaluate_now())
+            self._evaluating.add_done_callback(partial(tell_if_failed, "the graph stays as it was"))
 
     async def _evaluate_now(self) -> None:
         async with self._turn:
@@ -287,6 +289,13 @@ async def known_graph(
         return await knowing.graph(live, AT_ALL)
     finally:
         await knowing.close()
+
+
+def tell_if_failed(message: str, task: "asyncio.Task[None]") -> None:
+    """Say at once that `task` has failed, which should never happen, and with `message` what follows."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        told = {"message": message, "exception": error, "task": task}
+        task.get_loop().call_exception_handler(told)
 
 
 def _nothing(live: Evaluable) -> "Shared":

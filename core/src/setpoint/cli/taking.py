@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint import graphfile
@@ -16,7 +17,7 @@ from setpoint.comparing import compare
 from setpoint.errors import GraphError, PluginError, SetpointError
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
-from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
+from setpoint.knowing import AT_ALL, AT_FIRST, Knowing, tell_if_failed
 from setpoint.paths import absolute
 from setpoint.selection import refuse_missing, select
 
@@ -96,7 +97,8 @@ class Taking:
         self._kept = asyncio.create_task(self._keep_first())
         if self._settings.follow:
             self._following = asyncio.create_task(self._go_on())
-            self._following.add_done_callback(_tell_if_failed)
+            what = "graph files are not followed any more, the graph that runs goes on"
+            self._following.add_done_callback(partial(tell_if_failed, what))
 
     async def end(self) -> None:
         """Take over nothing any more; return when it is kept with what the run has begun."""
@@ -273,13 +275,6 @@ class Taking:
         assert self._engine is not None
         self._engine.swap(graph, because=because)
         self._graph = graph
-
-
-def _tell_if_failed(task: "asyncio.Task[None]") -> None:
-    """Say at once what should never happen; the graph that runs goes on."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        told = {"message": "graph files are not followed any more", "exception": error}
-        task.get_loop().call_exception_handler(told)
 
 
 async def _cancelled(task: "asyncio.Task[Any] | None") -> None:
