@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.engine.events import Progress
-from setpoint.engine.redaction import SafeLog
+from setpoint.engine.redaction import Redaction, SafeLog
 from setpoint.host import Host
 from setpoint.values import Change
 
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class EngineHost(Host):
-    """A `Host` with the journal, the threads and the graph of one engine behind it."""
+class GraphHost(Host):
+    """A `Host` for one graph, above one that outlives it; secrets of the graph are hidden.
 
-    def __init__(self, parts: "Parts") -> None:
-        base = parts.host
+    Args:
+        base: the host below.
+        redaction: knows the secrets.
+
+    """
+
+    def __init__(self, base: Host, redaction: Redaction) -> None:
         self.root, self.clock, self.name = base.root, base.clock, base.name
         self.watcher, self.files = base.watcher, base.files
-        self._base = base
-        self._parts = parts
-        self._thread = threading.get_ident()
-        self._general: General | None = None
-        self._askers: dict[str, set[str]] = {}  # kind to those that look at its resources
+        self._base, self._redaction = base, redaction
 
     def shared(self, make: Callable[[Host], T]) -> T:
-        """Return what the host below keeps: it outlives this engine."""
+        """Return what the host below keeps."""
         return self._base.shared(make)
 
     @cached_property
@@ -48,6 +49,25 @@ class EngineHost(Host):
     def world(self) -> "World":
         """That of the host below."""
         return self._base.world
+
+    def log(self, resource: "Resource | Fact") -> logging.LoggerAdapter[logging.Logger]:
+        """Return a logger whose records carry the resource they are about, and no secret."""
+        return SafeLog(super().log(resource), self._redaction)
+
+    def hide(self, resource: "Resource", param: str, text: str) -> str:
+        """Return `text`, made of `param` of `resource`, without secrets."""
+        return self._redaction.hide(resource, param, text)
+
+
+class EngineHost(GraphHost):
+    """With the journal, the threads and the graph of one engine behind it."""
+
+    def __init__(self, parts: "Parts") -> None:
+        super().__init__(parts.host, parts.redaction)
+        self._parts = parts
+        self._thread = threading.get_ident()
+        self._general: General | None = None
+        self._askers: dict[str, set[str]] = {}  # kind to those that look at its resources
 
     def serve(self, general: "General") -> None:
         """Tell `general` of intents."""
@@ -75,23 +95,15 @@ class EngineHost(Host):
         for askers in tuple(self._askers.values()):
             askers.discard(id_)
 
-    def log(self, resource: "Resource | Fact") -> logging.LoggerAdapter[logging.Logger]:
-        """Return a logger whose records carry the resource they are about, and no secret."""
-        return SafeLog(super().log(resource), self._parts.redaction)
-
     def progress(self, resource: "Resource", text: str, *, if_lasting: bool = False) -> None:
         """Emit `text` as an event; may be called from any thread."""
         if not self._parts.listeners:
             return
-        event = Progress(resource.id, self._parts.redaction.text(text), if_lasting)
+        event = Progress(resource.id, self._redaction.text(text), if_lasting)
         if threading.get_ident() == self._thread:
             self._parts.emit(event)
         else:
             self._parts.loop.call_soon_threadsafe(self._parts.emit, event)
-
-    def hide(self, resource: "Resource", param: str, text: str) -> str:
-        """Return `text`, made of `param` of `resource`, without secrets."""
-        return self._parts.redaction.hide(resource, param, text)
 
     def end(self, code: int) -> None:
         """Let what runs finish, start nothing, then end; may be called from any thread."""

@@ -2,18 +2,17 @@
 
 import asyncio
 import hmac
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from setpoint.engine.exchange import fitting
 from setpoint.engine.general import was_cancelled
+from setpoint.engine.host import GraphHost
 from setpoint.engine.modes import is_plain
 from setpoint.engine.outcomes import differences, explain
-from setpoint.engine.redaction import Redaction, SafeLog
+from setpoint.engine.redaction import Redaction
 from setpoint.errors import Refused
 from setpoint.graph import Graph
 from setpoint.host import Host
@@ -24,50 +23,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setpoint.plugins import Plugins
-    from setpoint.processes import Processes
-    from setpoint.world import World
 
-T = TypeVar("T")
 Outcome = list[Change] | BaseException
 
 IN_JOB = 64  # plain checks that travel to a thread together
 AT_ONCE = 64  # other checks at the same time
 
 
-class _PlanHost(Host):
+class _PlanHost(GraphHost):
     """A host on which a graph can be looked at, and no directory is made."""
 
-    def __init__(self, base: Host, graph: Graph, secrets: Redaction) -> None:
-        self.root, self.clock, self.name = base.root, base.clock, base.name
-        self.watcher, self.files = base.watcher, base.files
-        self._base = base
-        self._resources, self._secrets = graph.resources, secrets
-
-    def shared(self, make: Callable[[Host], T]) -> T:
-        """Return what the host below keeps."""
-        return self._base.shared(make)
-
-    @cached_property
-    def processes(self) -> "Processes":
-        """Those of the host below, which knows all children of this process."""
-        return self._base.processes
-
-    @cached_property
-    def world(self) -> "World":
-        """That of the host below."""
-        return self._base.world
+    def __init__(self, base: Host, graph: Graph, redaction: Redaction) -> None:
+        super().__init__(base, redaction)
+        self._resources = graph.resources
 
     def state_directory(self, resource: Resource | Fact) -> "Path":
         """Return the directory that is `resource`'s alone, which may not be there."""
         return self.state_path(resource)
-
-    def log(self, resource: Resource | Fact) -> "logging.LoggerAdapter[logging.Logger]":
-        """Return a logger whose records carry the resource they are about, and no secret."""
-        return SafeLog(super().log(resource), self._secrets)
-
-    def hide(self, resource: Resource, param: str, text: str) -> str:
-        """Return `text`, made of `param` of `resource`, without secrets."""
-        return self._secrets.hide(resource, param, text)
 
     def peers(self, resource: Resource, kind: str) -> Mapping[str, Resource]:
         """Return the resources of `kind` in the graph, by name."""
