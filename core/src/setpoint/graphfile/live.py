@@ -143,6 +143,8 @@ class Live:
             return self.graph
         self._causes.begin(dict(self._known), values)
         changed = self._known.renew(values)
+        for secret in secrets_in([self._known[name] for name in changed]):
+            self._builder.instances.secrets.learn(secret)  # first: errors are without it
         with uncollected():
             moved = [pair for form in self._forms for pair in form.evaluate(changed)]
             graph = patched(self._last, moved, self._builder) if self._is_built else None
@@ -151,8 +153,6 @@ class Live:
             self._is_built = True
         found = [trouble for part in self._parts() for trouble in part.troubles]
         self.troubles = found + self._builder.troubles
-        for secret in secrets_in(list(values.values())):
-            self._last.secrets.learn(secret)
         self.graph, self._before = self._last.copy(), self._last
         return self.graph
 
