@@ -481,6 +481,17 @@ async def test_what_noop_leaves_is_told_too(engine, host, tmp_path):
     ]
 
 
+async def test_chains_stand_in_the_order_in_which_they_began(engine, host, tmp_path):
+    await engine.converge(Noop("any"))
+
+    def entry(number: int, id_: str, cause: int = 0) -> Entry:
+        return Entry(number=number, id=id_, at=number, what="recovered", cause=cause)
+
+    trace = [entry(1, "file old"), entry(2, "file a"), entry(3, "file b"), entry(4, "exec", 2)]
+    latest = Found(trace, read_status(host.root)).all(Since(chains=2))
+    assert [[e.number for e in chain.entries] for chain in latest.chains] == [[2, 4], [3]]
+
+
 # -- the command, while an engine runs and after it died
 
 KILLED = """\

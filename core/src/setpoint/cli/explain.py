@@ -134,7 +134,7 @@ class Told(NamedTuple):
     """What is told.
 
     head: how it stands now; lines.
-    chains: the oldest first.
+    chains: the one that began first at the top.
     trace: the chains of all resources.
     most: lines of a chain that are shown to people.
     died: whether the last run did not end by itself.
@@ -196,10 +196,12 @@ def _some(entries: "Sequence[Entry]", most: int) -> "tuple[Sequence[Entry], int]
 
 
 def _latest(chains: "list[Chain]", since: Since) -> "list[Chain]":
-    """Return those of `chains` in which something happened `since` then."""
+    """Return those of `chains` in which something happened `since` then, by when they began."""
     found = sorted(chains, key=lambda chain: chain.entries[-1].number)
     found = [chain for chain in found if chain.entries[-1].at >= since.at]
-    return found[max(0, len(found) - since.chains) :] if since.chains is not None else found
+    if since.chains is not None:
+        found = found[max(0, len(found) - since.chains) :]
+    return sorted(found, key=lambda chain: chain.entries[0].number)
 
 
 def _refuse_unknown(id_: str, known: set[str], directory: Path) -> None:
