@@ -194,7 +194,7 @@ def test_a_change_that_was_killed_in_the_middle_is_told_and_its_refresh_is_not_l
     assert "exec second: refreshed because of exec first\n" in ended.out
     assert (chain.home / "refreshed").read_text() == "once"
     status = chain.call("status")
-    assert (status.code, status.out.splitlines()[-1]) == (0, "drift: none")
+    assert (status.code, status.out.splitlines()[-1]) == (0, "changed again: never")
     assert "exec second: refreshed" not in chain.call("apply").out
 
 

@@ -92,6 +92,24 @@ def test_each_command_that_is_listed_explains_itself(name: str) -> None:
     assert f"Usage: setpoint {name} " in result.output
 
 
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_help_that_has_exit_codes_says_what_a_wrong_command_line_is(name: str) -> None:
+    _, found, codes = call(name, "--help").output.partition("Exit code:")
+    assert not found or "\n    2  " in codes
+
+
+def test_help_names_no_option_that_the_command_does_not_have() -> None:
+    assert "--max-runtime" in call("run", "--help").output
+    assert "--max-runtime" not in call("apply", "--help").output
+
+
+@pytest.mark.parametrize("words", ["run", "run --file", "apply", "plan", "check", "graph"])
+def test_a_graph_on_standard_input_is_refused_with_what_to_do(words: str) -> None:
+    result = call(*words.split(), "-")
+    assert result.exit_code == 2
+    assert "a graph is not read from standard input; save it in a file, or write" in result.output
+
+
 def test_a_command_that_is_mistyped_is_suggested() -> None:
     result = call("aply")
     assert result.exit_code == 2

@@ -1,9 +1,11 @@
 """`run` and `apply` as processes: what they say, how they end, what they do with saved files."""
 
+import asyncio
 import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from setpoint.host import Host
 
 PROGRAM = (sys.executable, "-c", "from setpoint.cli import main; main()")
 
@@ -206,7 +210,7 @@ def test_drift_is_repaired_and_told(here: Setpoint) -> None:
     process.send_signal(signal.SIGTERM)
     until(process, "all as declared")
     assert process.wait() == 0
-    assert f"drift: repaired once, most: file {here.home}/motd 1\n" in here.status()[1]
+    assert f"changed again: once, most: file {here.home}/motd 1\n" in here.status()[1]
 
 
 def test_a_saved_file_takes_the_place_of_the_graph(here: Setpoint) -> None:
@@ -371,8 +375,43 @@ def test_a_full_disk_below_the_output_stops_nothing(here: Setpoint) -> None:
         ended = subprocess.run(
             [*argv, "--converged-timeout", "0"], stdout=full, stderr=-1, text=True, check=False
         )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    lost = "warning: some of the output is lost, no space left on device; make room\n"
+    assert (ended.returncode, ended.stderr) == (0, lost)
     assert (here.home / "motd").read_text() == "hello"
+
+
+PRINTING = ("--help", "kinds", "schema", "fmt -", "facts '1 + 1'", "check FILE", "plan FILE STATE")
+OF_A_RUN = ("status STATE", "history STATE", "explain STATE --json", "world STATE")
+
+
+@pytest.fixture
+def printing(here: Setpoint) -> list[list[str]]:
+    """Command lines that print something and do nothing else."""
+    here.write(FILE)
+    assert here.call("apply")[0] == 0
+    host = Host(state=here.home / "state")
+    asyncio.run(host.world.set("motd", "hello"))
+    host.close()
+    places = {"FILE": [str(here.file)], "STATE": ["--prefix", str(here.home / "state")]}
+    lines = map(shlex.split, (*PRINTING, *OF_A_RUN))
+    return [sum((places.get(word, [word]) for word in line), list(PROGRAM)) for line in lines]
+
+
+def test_what_cannot_be_printed_is_an_error_in_one_line(printing: list[list[str]]) -> None:
+    why = "error: cannot write the output: no space left on device; make room\n"
+    for argv in printing:
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(argv, input=FILE, stdout=full, stderr=-1, text=True, check=False)
+        assert (argv, ended.returncode, ended.stderr) == (argv, 1, why)
+
+
+def test_what_nobody_reads_is_no_error(printing: list[list[str]]) -> None:
+    for argv in printing:
+        reader, writer = os.pipe()
+        os.close(reader)
+        ended = subprocess.run(argv, input=FILE, stdout=writer, stderr=-1, text=True, check=False)
+        os.close(writer)
+        assert (argv, ended.stderr) == (argv, "")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -165,6 +165,14 @@ def test_whenever_it_is_killed_one_command_puts_all_back(
     assert "T" not in herd.states()
 
 
+def test_a_wrong_command_line_is_exit_code_2_and_help_says_so(
+    pause: Invoke, resume: Invoke
+) -> None:
+    for command in (pause, resume):
+        assert "\n    2    the command line is wrong\n" in command("--help").stdout
+        assert command("--nonsense").exit_code == 2
+
+
 def test_what_is_paused_can_be_listed(herd: "Herd", paused: Start, resume: Invoke) -> None:
     assert "nothing is recorded as paused" in resume("--list").stdout
     (pid,) = herd.sleepers()

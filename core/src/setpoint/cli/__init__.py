@@ -24,16 +24,23 @@ def main() -> None:
 
     load_later()
     from setpoint.cli.group import setpoint
+    from setpoint.cli.output import STDOUT, lead_nowhere, named, unwritten
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name may hold what the terminal has no letter for
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.__stdout__, TextIOWrapper):  # else it was closed
+        sys.stdout = named(sys.__stdout__)
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     try:
         setpoint(prog_name="setpoint")
     except GraphError as error:  # begins with the place
         sys.exit(str(error))
     except (SetpointError, PluginError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.filename != STDOUT:
+            raise
+        lead_nowhere(sys.stdout)  # Python tries once more when it ends
+        sys.exit(f"error: cannot write the output: {unwritten(error)}")
 
 
 def _open_standard() -> None:

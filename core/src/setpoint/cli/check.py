@@ -18,6 +18,7 @@ Examples:
 Exit code:
   0  they can be run
   1  something is wrong; all of it is said, with file:line:column
+  2  the command line is wrong
 """
 
 

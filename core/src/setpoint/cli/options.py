@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from setpoint.graphfile.live import Live
     from setpoint.hiding import Secrets
 
-_PATH = click.Path(dir_okay=False)
 
-FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH)
+class _GraphFile(click.Path):
+    """A path of a graph file; standard input has none by which others are included or it is loaded again."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "-":
+            why = "a graph is not read from standard input"
+            self.fail(f"{why}; save it in a file, or write ./- for one of that name", param, ctx)
+        return str(super().convert(value, param, ctx))
+
+
+GRAPH_FILE = _GraphFile(dir_okay=False)
+FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=GRAPH_FILE)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 PREFIX = click.option(
     "--prefix",

@@ -21,6 +21,7 @@ Examples:
 Exit code:
   0  it was asked; with --wait: what it loaded is what runs now
   1  no engine runs, or it cannot be asked; with --wait: what it loaded is wrong
+  2  the command line is wrong
 """
 AGAIN = 0.05  # seconds between two looks
 

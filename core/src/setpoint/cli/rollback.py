@@ -32,6 +32,7 @@ Examples:
 Exit code:
   0  the files are those of generation N; with --plan: it was shown
   1  it was refused, by you or because files would be lost
+  2  the command line is wrong
 """
 KEPT = ".before-rollback"
 

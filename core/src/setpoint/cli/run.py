@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from setpoint.cli.only import ONLY
-from setpoint.cli.options import AUTOEDGES, COLOR, JSON, PREFIX, TMP_PREFIX, state_directory
+from setpoint.cli.options import (
+    AUTOEDGES,
+    COLOR,
+    GRAPH_FILE,
+    JSON,
+    PREFIX,
+    TMP_PREFIX,
+    state_directory,
+)
 from setpoint.cli.session import EXIT_CODES, Settings, run
 from setpoint.engine import Options
 
@@ -25,12 +33,12 @@ Signals:
 
 {EXIT_CODES}"""
 
-_PATH = click.Path(dir_okay=False)
-
 
 @click.command(epilog=EPILOG)
-@click.argument("files", metavar="FILE...", nargs=-1, type=_PATH)
-@click.option("--file", "more", multiple=True, metavar="FILE", type=_PATH, help="One more FILE.")
+@click.argument("files", metavar="FILE...", nargs=-1, type=GRAPH_FILE)
+@click.option(
+    "--file", "more", multiple=True, metavar="FILE", type=GRAPH_FILE, help="One more FILE."
+)
 @click.option(
     "--converged-timeout",
     type=click.FloatRange(min=0),

@@ -36,7 +36,7 @@ def command(out: TextIO) -> None:
     By it an editor completes kinds and params, explains them, and marks what is wrong. Kinds that are installed later
     are in it when it is written anew.
     """
-    out.write(schema_text())
+    click.echo(schema_text(), file=out, nl=False)
 
 
 def schema_text() -> str:

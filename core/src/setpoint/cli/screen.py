@@ -1,6 +1,5 @@
 """Where a run writes: lines to stdout and stderr, and on a terminal a line that shows the progress."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -8,15 +7,14 @@ from typing import TextIO
 
 import click
 
+from setpoint.cli.output import GONE, lead_nowhere, unwritten
 from setpoint.cli.words import COLORS, Line
-
-GONE = (errno.EPIPE, errno.EIO)  # nobody reads the pipe any more; the terminal was closed
 
 
 class Screen:
     """Writes lines at once, and keeps a progress line below them on a terminal.
 
-    What cannot be written now, because a disk is full, keeps nothing else from going on.
+    What cannot be written now, because a disk is full, keeps nothing else from going on; once it is said on stderr.
 
     Args:
         color: whether to use colours; None: on a terminal.
@@ -27,6 +25,7 @@ class Screen:
     def __init__(self, color: bool | None, gone: Callable[[], None]) -> None:
         self._color, self._gone = color, gone
         self._progress = self._question = ""
+        self._is_lossy = False
         self._out = sys.stdout  # this one, also while others are led elsewhere
         self.has_progress = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -92,11 +91,15 @@ class Screen:
             stream.flush()
         except OSError as error:
             if error.errno not in GONE:  # a full disk: there may be room for the next line
+                self._lose(error, stream)
                 return
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+            lead_nowhere(stream)
             self._gone()
+
+    def _lose(self, error: OSError, stream: TextIO) -> None:
+        if stream is self._out and not self._is_lossy:
+            self._is_lossy = True
+            self.show(Line(f"some of the output is lost, {unwritten(error)}", "warning"))
 
 
 def harmless(text: str) -> str:

@@ -31,7 +31,7 @@ INTERRUPTED = 128  # plus the number of the signal, as shells have it
 EXIT_CODES = """\b
 Exit code:
   0         all is as declared
-  1         something failed, is blocked, unfinished or waits for facts; --max-runtime was reached
+  1         something failed, is blocked, unfinished or waits for facts
   2         the command line is wrong
   130, 143  ended by ^C or TERM before all was as declared
 """

@@ -21,6 +21,7 @@ EPILOG = """\b
 Exit code:
   0  nothing failed, is blocked or owed
   1  something is; or the last engine was killed; or there never was a run
+  2  the command line is wrong
 """
 BAD = ("failed", "blocked")
 
@@ -78,7 +79,7 @@ def document(found: Status) -> str:
         "ok": is_well(found),
         "owner": found.owner,
         "summary": found.summary,
-        "drift": sum(outcome.repairs for outcome in found.outcomes.values()),
+        "changed_again": sum(outcome.repairs for outcome in found.outcomes.values()),
         "outcomes": {id_: outcome._asdict() for id_, outcome in found.outcomes.items()},
         "debts": [{**debt._asdict(), "since": since} for debt, since in found.debts.items()],
         "intents": sorted(found.intents),
@@ -103,7 +104,7 @@ def lines(found: Status) -> Iterator[str]:
         yield harmless(
             f"{debt.then}: owes a refresh because of {debt.first} (since {_when(since)})"
         )
-    yield _drift(found)
+    yield _again(found)
 
 
 def _engine(found: Status) -> str:
@@ -124,13 +125,13 @@ def _standing(summary: dict[str, Any]) -> str:
     return f"{first}: {counts(**wrong) or 'all as declared'}"
 
 
-def _drift(found: Status) -> str:
-    repaired = {id_: o.repairs for id_, o in found.outcomes.items() if o.repairs}
-    if not repaired:
-        return "drift: none"
-    most = sorted(repaired, key=repaired.__getitem__, reverse=True)[:3]
-    named = ", ".join(f"{id_} {repaired[id_]:,}" for id_ in most)
-    return harmless(f"drift: repaired {times(sum(repaired.values()))}, most: {named}")
+def _again(found: Status) -> str:
+    changed = {id_: o.repairs for id_, o in found.outcomes.items() if o.repairs}
+    if not changed:
+        return "changed again: never"
+    most = sorted(changed, key=changed.__getitem__, reverse=True)[:3]
+    named = ", ".join(f"{id_} {changed[id_]:,}" for id_ in most)
+    return harmless(f"changed again: {times(sum(changed.values()))}, most: {named}")
 
 
 def _when(at: float) -> str:

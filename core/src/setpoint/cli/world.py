@@ -39,30 +39,30 @@ def command(action: str, key: str, prefix: str | None, as_json: bool) -> None:
         raise click.UsageError(f"{action} needs a KEY; see `setpoint world list`")
     host = Host(state=prefix)
     try:
-        asyncio.run(_do(host, action, key, as_json))
+        told = asyncio.run(_do(host, action, key, as_json))
     except OSError as error:
         raise SetpointError(str(error)) from None
     finally:
         host.close()
+    for text in told:
+        click.echo(text, color=True)  # as it is
 
 
-async def _do(host: Host, action: str, key: str, as_json: bool) -> None:
+async def _do(host: Host, action: str, key: str, as_json: bool) -> list[str]:
+    """Do it; return what to print."""
     with suppress(FileNotFoundError, NotADirectoryError):  # nothing is shared yet
         os.stat(os.path.join(host.root, "world.db"))  # else nothing would be all that one sees
     if action == "list":
-        for line in _lines(await host.world.entries(key), as_json):
-            click.echo(line)
-        return
+        return _lines(await host.world.entries(key), as_json)
     entry = await host.world.get(key)
     if entry is None:
         raise SetpointError(f"there is no key {key!r}; see `setpoint world list`")
     if action == "forget":
         await host.world.delete(key, revision=entry.revision)
-    elif as_json:
-        click.echo(json.dumps(_plain(key, entry)))
-    else:
-        text = harmless(entry.value) if sys.stdout.isatty() else entry.value
-        click.echo(text, color=True)  # as it is
+        return []
+    if as_json:
+        return [json.dumps(_plain(key, entry))]
+    return [harmless(entry.value) if sys.stdout.isatty() else entry.value]
 
 
 def _lines(entries: Mapping[str, Entry], as_json: bool) -> list[str]:

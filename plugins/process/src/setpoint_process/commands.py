@@ -75,6 +75,7 @@ Examples:
 Exit code:
   0    all were continued; with --list always
   1    nothing is recorded, or nothing that fits
+  2    the command line is wrong
   3    some could not be continued, for want of permission
 """
 
