@@ -1,14 +1,22 @@
 """What a person is told as the cause of a change: what has moved, in a few words."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from setpoint import graphfile
+from setpoint.comparing import Comparison, compare
 from setpoint.expressions import UNKNOWN
+from setpoint.graph import Graph
+from setpoint.graphfile.causes import Read
+from setpoint.graphfile.known import SHARED
 from setpoint.hiding import Secrets
 from setpoint.plan.reasons import causes
+from setpoint.plugins import Plugins
+from setpoint.sharing import Snapshot
 from setpoint.values import Secret
 
 
@@ -18,7 +26,10 @@ class Disk(msgspec.Struct):
 
 
 def told(found: Mapping[str, tuple[Any, Any]], secrets: Secrets | None = None) -> str:
-    return causes(["noop a"], lambda _: found, secrets or Secrets())["noop a"]
+    graph = Graph()
+    graph.secrets = secrets or graph.secrets
+    read = {path: Read(*pair) for path, pair in found.items()}
+    return causes(Comparison(comes=("noop a",)), lambda _: read, graph)["noop a"]
 
 
 @pytest.mark.parametrize(
@@ -61,3 +72,46 @@ def test_a_secret_is_another_one() -> None:
         "secrets.a (not known) -> (secret)"
     )
     assert "hunter22" not in told({"facts.x": ({"a": 1}, {"a": "say hunter22"})}, secrets)
+
+
+def told_of(path: Path, text: str, *values: dict[str, Any]) -> dict[str, str]:
+    """Return the causes of what is different with the last of `values` of facts."""
+    (path / "site.yaml").write_text(text)
+    live = graphfile.live([path / "site.yaml"], Plugins())
+    before, now = [live.evaluate(one) for one in ({}, *values)][-2:]
+    return causes(compare(before, now), live.because, now)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        "resources: {'noop ${{ each.key }}': {for_each: '[d for d in world.disks.web1 if d.used > 90]'}}",
+        "resources: {'noop ${{ each.value.name }}': {for_each: world.disks.web1, when: each.value.used > 90}}",
+        "vars: {full: '${{ [d.name for d in world.disks.web1 if d.used > 90] }}'}\n"
+        "resources: {'noop ${{ each.value }}': {for_each: vars.full}}",
+    ],
+)
+def test_what_is_looked_up_in_an_item_is_named_first(tmp_path: Path, resources: str) -> None:
+    def disks(free: int, used: float) -> dict[str, Any]:
+        items = [{"name": name, "free": free, "used": 5.0} for name in "abcd"]
+        web1 = [*items, {"name": "e", "free": free, "used": used}]
+        return {SHARED: Snapshot(published={"disks": {"web1": web1}})}
+
+    said = told_of(tmp_path, resources, disks(10, 5.0), disks(9, 95.0))
+    web1 = "world.disks.web1"
+    free = f"{web1}[0].free 10 -> 9, {web1}[1].free 10 -> 9 and 3 more"
+    assert said == {"noop e": f"{web1}[4].used 5.0 -> 95.0, {free}"}
+
+
+def test_what_waited_for_something_that_comes_has_the_cause_of_that(tmp_path: Path) -> None:
+    text = """\
+facts: {n: {file: /n}, m: {file: /m}}
+resources:
+  noop last: {require: noop middle}
+  noop middle: {when: facts.m.content == "same", require: noop first}
+  noop first: {comment: "${{ facts.n.content }}"}
+"""
+    m = {"m": {"content": "same"}}
+    cause = "facts.n.content (not known) -> 1"
+    said = told_of(tmp_path, text, m, m | {"n": {"content": "1"}})
+    assert said == dict.fromkeys(("noop first", "noop middle", "noop last"), cause)

@@ -14,6 +14,7 @@ from setpoint.host import Host
 from setpoint.resource import Fact
 
 if TYPE_CHECKING:
+    from setpoint.graphfile.causes import Read
     from setpoint.sharing import Moves, Shared, Sharing
 
 QUIET = 0.05  # seconds: changes of facts within that are one evaluation
@@ -39,7 +40,7 @@ class Evaluable(Protocol):
     def shares(self) -> "Shared | None":
         """What this host tells others, as of the last evaluation; None if it never did."""
 
-    def because(self, id_: str) -> Mapping[str, tuple[Any, Any]]:
+    def because(self, id_: str) -> "Mapping[str, Read]":
         """Return what the declaration of `id_` depends on: path to the value before and now."""
 
     def evaluate(self, values: Mapping[str, Any]) -> Graph:

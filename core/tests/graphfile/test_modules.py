@@ -146,7 +146,7 @@ def test_a_module_comes_and_goes_as_a_resource_does(live):
     assert set(found.evaluate(note("on")).resources) == {"noop one", "noop one done", "noop all"}
     assert set(found.evaluate({}).resources) == {"noop one", "noop one done", "noop all"}
     assert set(found.evaluate(note("off")).resources) == {"noop all"}
-    assert found.because("noop one") == {"facts.note.content": (UNKNOWN, "off")}
+    assert found.because("noop one")["facts.note.content"][:2] == (UNKNOWN, "off")
 
 
 def test_an_input_that_is_not_known_parks_what_reads_it(live):
@@ -159,7 +159,7 @@ def test_an_input_that_is_not_known_parks_what_reads_it(live):
         {"noop one", "noop one done"},
     )
     assert found.evaluate(note("four")).resources["noop one"].comment == "size 4"
-    assert found.because("noop one") == {"facts.note.content": (UNKNOWN, "four")}
+    assert found.because("noop one")["facts.note.content"][:2] == (UNKNOWN, "four")
 
 
 def test_facts_of_a_module_are_its_own(live):

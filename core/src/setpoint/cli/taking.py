@@ -262,7 +262,7 @@ class Taking:
         from setpoint.plan.reasons import causes
 
         found = compare(self._graph, graph)
-        because = causes(found.ids, self._loaded.live.because, graph.secrets)
+        because = causes(found, self._loaded.live.because, graph)
         if found.ids:  # else no more than what is not known
             self._report.followed(found, because)
         self._swap(graph, because)

@@ -89,6 +89,7 @@ class Builder(Calls, Comprehensions, Strings):
         )
 
     def _looked_up(self, node: ast.expr, of: ast.expr, name: str) -> Code:
+        self.fields.add(name)
         base = self.inner(of)
         written = self.written(of)
         start, end = self.key_span(node)

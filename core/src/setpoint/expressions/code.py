@@ -36,6 +36,7 @@ class Base:
         parsed: the expression.
 
     paths: what it reads, in the order of the text, and whether it is all the same if that is missing.
+    fields: the names of all that is looked up in something, in an item of a list too.
     timed: its functions over time, those within others first.
     slots: how many loop variables it has.
 
@@ -47,6 +48,7 @@ class Base:
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
         self.paths: dict[Path, bool] = {}
+        self.fields: set[str] = set()
         self.timed: list[Watched] = []
         self.slots = 0
         self._scopes: list[dict[str, int]] = []

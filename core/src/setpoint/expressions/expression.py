@@ -24,6 +24,7 @@ class Program(NamedTuple):
 
     code: Code
     paths: dict[Path, bool]
+    fields: frozenset[str]
     slots: int
     timed: tuple[Watched, ...]
     reads: bool  # whether it only looks something up: the value goes through as it is
@@ -58,6 +59,11 @@ class Expression:
     def optional(self) -> frozenset[Path]:
         """Those of the paths that may be unknown or missing, for there is something instead."""
         return frozenset(path for path, optional in self._program.paths.items() if optional)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of all that it looks up in something, as `used` of each item of a list."""
+        return self._program.fields
 
     @property
     def lookup(self) -> Path | None:
@@ -149,12 +155,14 @@ def _program(source: str) -> Program:
 def _made(source: str) -> Program:
     path = _plain_path(source)
     if path is not None:
-        return Program(_reading(path, source), {path: False}, 0, (), reads=True, path=path)
+        fields = frozenset(path[1:])
+        return Program(_reading(path, source), {path: False}, fields, 0, (), True, path)
     parsed = Parsed(source)
     builder = Builder(parsed)
     reads = is_chain(parsed.tree) and builder.path(parsed.tree) is not None
     code = builder.raw(parsed.tree) if reads else builder.code(parsed.tree)
-    return Program(code, builder.paths, builder.slots, tuple(builder.timed), reads)
+    fields = frozenset(builder.fields)
+    return Program(code, builder.paths, fields, builder.slots, tuple(builder.timed), reads)
 
 
 _PATH = re.compile(

@@ -1,12 +1,24 @@
 """What the declaration of a resource depends on, and what that was and is."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 from setpoint.expressions import UNKNOWN
 from setpoint.graphfile.cells import Cell, Path
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import SHARED, Known
+
+
+class Read(NamedTuple):
+    """What a declaration reads.
+
+    before, now: its value; `UNKNOWN` where it is not known, a `Secret` where it is one.
+    fields: the names of what is looked up there, as `used` of each item of a list; and in all else that is read.
+    """
+
+    before: Any
+    now: Any
+    fields: Set[str] = frozenset()
 
 
 class Causes:
@@ -27,14 +39,17 @@ class Causes:
         """Look at an evaluation with the facts `now`, after one with those `before`."""
         self._before, self._now, self._homes = before, dict(now), None
 
-    def of(self, id_: str) -> dict[str, tuple[Any, Any]]:
+    def of(self, id_: str) -> dict[str, Read]:
         """Return the paths that the resource `id_` depends on, with their values before and now."""
-        found: dict[str, tuple[Any, Any]] = {}
+        found: dict[str, Read] = {}
         for form, cell in self._homes_of(id_):
-            for path, name in _sources(form, cell, set()):
+            seen: set[Cell] = set()
+            sources = list(_sources(form, cell, seen))
+            fields = {name for one in seen for name in one.fields}
+            for path, name in sources:
                 known = form.context.known
                 before, now = (_value(v, path, name, known) for v in (self._before, self._now))
-                found[".".join(path)] = (before, now)
+                found[".".join(path)] = Read(before, now, fields)
         return found
 
     def _homes_of(self, id_: str) -> Iterator[tuple[Form, Cell]]:

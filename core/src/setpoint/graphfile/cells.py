@@ -29,12 +29,14 @@ class Cell:
     part: what it declared last; None before.
     depends: the names that this depends on: of facts, and of values like "vars.port".
     paths: what its expressions read, each with the name that this depends on.
+    fields: the names of all that its expressions look up in something, in an item of a list too.
     due: when to evaluate it again though nothing has changed, by `clock.monotonic`; None: no need.
 
     """
 
     __slots__ = (
-        *("_declare", "_states", "depends", "due", "is_live", "name", "part", "paths", "spent"),
+        *("_declare", "_states", "depends", "due", "fields", "is_live", "name", "part", "paths"),
+        "spent",
     )
 
     def __init__(self, declare: Callable[[], Iterable[str] | None], name: str = "") -> None:
@@ -43,6 +45,7 @@ class Cell:
         self.part: Part | None = None
         self.depends: set[str] = set()
         self.paths: dict[Path, str] = {}
+        self.fields: frozenset[str] = frozenset()
         self.due: float | None = None
         self.is_live = False
         self.spent = 0
@@ -58,6 +61,7 @@ class Cell:
         states, self._states = self._states, {}
         context.begin(self, states)
         self.part, self.depends, self.paths, self.is_live = context.into, set(), {}, False
+        self.fields = frozenset()
         moved = self._declare()
         times = [state.wake_at for state in self._states.values()]
         self.due = min((time for time in times if time is not None), default=None)

@@ -12,7 +12,7 @@ from setpoint.clock import Clock
 from setpoint.declarations import Builder, Declarations, Part, patched, uncollected
 from setpoint.errors import Problem
 from setpoint.graph import Graph
-from setpoint.graphfile.causes import Causes
+from setpoint.graphfile.causes import Causes, Read
 from setpoint.graphfile.cells import Cell
 from setpoint.graphfile.files import File, groups_of
 from setpoint.graphfile.form import Form
@@ -121,7 +121,7 @@ class Live:
             if (old := known.get(_name(form, cell))) is not None:
                 cell.inherit(old)
 
-    def because(self, id_: str) -> dict[str, tuple[Any, Any]]:
+    def because(self, id_: str) -> dict[str, Read]:
         """Return what the declaration of the resource `id_`, which may be absent now, depends on.
 
         Returns:

@@ -191,9 +191,9 @@ class Scope:
         state = None
         if expression.is_timed:
             state = self._context.state(expression.source, self.each.get("key"))
-        return evaluate(
-            expression, self._names_for(expression), self._placed(expression, at), state
-        )
+        self._context.cell.fields |= expression.fields
+        names, placed = self._names_for(expression), self._placed(expression, at)
+        return evaluate(expression, names, placed, state)
 
     def _names_for(self, expression: Expression) -> Mapping[str, Any]:
         """Return what `expression` can name; hosts are gone through for those only that ask for them."""

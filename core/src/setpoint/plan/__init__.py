@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from copy import copy
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -36,6 +36,7 @@ from setpoint.reversals import Reversals
 from setpoint.values import Change
 
 if TYPE_CHECKING:
+    from setpoint.graphfile.causes import Read
     from setpoint.host import Host
     from setpoint.plugins import Plugins
 
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 NOTHING = (None, "absent")  # what a Change has on the side where there is nothing
-Because = Callable[[str], Mapping[str, tuple[Any, Any]]]
+Because = Callable[[str], "Mapping[str, Read]"]
 
 
 async def plan(

@@ -1,8 +1,9 @@
 """Why something is declared as it is: the values of facts, as text without secrets."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, takewhile
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,41 +12,82 @@ from setpoint.hiding import Secrets
 from setpoint.plan.model import Reason
 from setpoint.values import HIDDEN, Secret, as_text
 
+if TYPE_CHECKING:
+    from setpoint.comparing import Comparison
+    from setpoint.graph import Graph
+    from setpoint.graphfile.causes import Read
+
 LONGEST = 60  # characters of a value that are shown
 SHOWN = 3  # values that are named as the cause of one change
 Moved = tuple[str, Any, Any]  # a path, with the value before and now
 
 
-def reasons(found: Mapping[str, tuple[Any, Any]], secrets: Secrets) -> tuple[Reason, ...]:
+def reasons(found: "Mapping[str, Read]", secrets: Secrets) -> tuple[Reason, ...]:
     """Return `found`, path to the value before and now, with each secret in it hidden."""
     return tuple(
         Reason(path, _told(now, secrets), None if before == now else _told(before, secrets))
-        for path, (before, now) in found.items()
+        for path, (before, now, _) in found.items()
     )
 
 
 def causes(
-    ids: Iterable[str], because: Callable[[str], Mapping[str, tuple[Any, Any]]], secrets: Secrets
+    found: "Comparison", because: "Callable[[str], Mapping[str, Read]]", graph: "Graph"
 ) -> dict[str, str]:
-    """Return, for each of `ids`, which facts have it different now: "facts.load.x1 1.5 -> 5.2".
+    """Return, for each id in `found`, which facts have it different now: "facts.load.x1 1.5 -> 5.2".
 
-    If none of them has moved it is the time that has passed, and they are told as they are: "facts.load.x1 is 5.2".
+    What is looked up in them is told first. If none has moved, what comes has waited for what it comes after, and has
+    the cause of that. Else it is the time that has passed, and they are told as they are: "facts.load.x1 is 5.2".
 
     Args:
-        ids: of what is different.
-        because: returns for an id what its declaration follows from: path to the value before and now.
-        secrets: what is hidden.
+        found: what is different.
+        because: returns for an id what its declaration follows from, by path.
+        graph: the one that is new.
 
     """
-    said = {}
-    for id_ in ids:
-        found = because(id_)
-        moved = [part for path, pair in found.items() for part in _moved(path, *pair)]
-        still = (f"{r.path} is {r.now or '(nothing)'}" for r in reasons(found, secrets))
-        told = (_sentence(*one, secrets) for one in moved) if moved else still
-        more = max(0, len(moved or found) - SHOWN)
-        said[id_] = ", ".join(islice(told, SHOWN)) + (f" and {more:,} more" if more else "")
-    return said
+    read = {id_: because(id_) for id_ in found.ids}
+    said = {id_: _change(one, graph.secrets) for id_, one in read.items()}
+    _pass_on(said, {id_ for id_ in found.comes if not said[id_]}, graph)
+    return {id_: cause or _state(read[id_], graph.secrets) for id_, cause in said.items()}
+
+
+def _pass_on(said: dict[str, str], without: set[str], graph: "Graph") -> None:
+    """Let each of those `without` a cause have that of what it comes after, the nearest that has one."""
+    after: dict[str, list[str]] = {}
+    for first, then in graph.edges if without else ():
+        if then in without and first in said:
+            after.setdefault(first, []).append(then)
+    reached = [id_ for id_, cause in said.items() if cause]
+    for id_ in reached:  # grows while it is walked
+        for then in after.get(id_, ()):
+            if not said[then]:
+                said[then] = said[id_]
+                reached.append(then)
+
+
+def _change(found: "Mapping[str, Read]", secrets: Secrets) -> str:
+    """Return what has moved, of that first what is looked up; "" if nothing has."""
+    moved = [
+        (_name(part[0]) not in one.fields, part)
+        for path, one in found.items()
+        for part in _moved(path, one.before, one.now)
+    ]
+    moved.sort(key=itemgetter(0))
+    return _some((_sentence(*part, secrets) for _, part in moved), len(moved))
+
+
+def _state(found: "Mapping[str, Read]", secrets: Secrets) -> str:
+    still = (f"{one.path} is {one.now or '(nothing)'}" for one in reasons(found, secrets))
+    return _some(still, len(found))
+
+
+def _some(told: Iterator[str], count: int) -> str:
+    more = max(0, count - SHOWN)
+    return ", ".join(islice(told, SHOWN)) + (f" and {more:,} more" if more else "")
+
+
+def _name(path: str) -> str:
+    """Return the last key of `path`: "used" of "facts.disks[0].used"."""
+    return path.rpartition(".")[2].partition("[")[0]
 
 
 def _moved(path: str, before: Any, now: Any) -> Iterator[Moved]:

@@ -8,6 +8,7 @@ from setpoint.declarations.facts import wanted
 from setpoint.errors import GraphError, Place, Problem, SetpointError
 from setpoint.expressions import UNKNOWN
 from setpoint.graph import Graph as Built
+from setpoint.graphfile.causes import Read
 from setpoint.graphfile.files import File
 from setpoint.graphfile.form import Form
 from setpoint.graphfile.known import Known
@@ -67,11 +68,11 @@ class Rerun:
         self._values: tuple[Mapping[str, Any], Mapping[str, Any]] = {}, {}  # before, and now
         self.evaluate({})
 
-    def because(self, id_: str) -> dict[str, tuple[Any, Any]]:
+    def because(self, id_: str) -> dict[str, Read]:
         """Return the facts that the function has read, with their values before and now: all depends on them."""
         before, now = self._values
         return {
-            f"facts.{name}": (before.get(name, UNKNOWN), now.get(name, UNKNOWN))
+            f"facts.{name}": Read(before.get(name, UNKNOWN), now.get(name, UNKNOWN))
             for name in self.facts
         }
 

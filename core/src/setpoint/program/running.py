@@ -181,8 +181,7 @@ class Runnable(ABC):
         """Run `graph`, which is another one because of facts."""
         if self._knowing is not None and self._knowing.live is not None:
             because = self._knowing.live.because
-            ids = compare(self._graph, graph).ids
-            self._swap(graph, causes(ids, because, graph.secrets))
+            self._swap(graph, causes(compare(self._graph, graph), because, graph))
 
     def _swap(self, graph: Built, because: Mapping[str, str]) -> None:
         if self._engine is not None:
