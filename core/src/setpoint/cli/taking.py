@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -278,8 +277,7 @@ class Taking:
 
 
 async def _cancelled(task: "asyncio.Task[Any] | None") -> None:
-    """Return when `task` is no more."""
+    """Return when `task` is no more; if it has failed, that was said."""
     if task is not None:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
