@@ -119,6 +119,24 @@ def test_what_cannot_be_put_back_holds_nobody_up():
     run(entries, [[tell(2)], [("break_", ("check", 0))], [tell(0)], [("mend", None)]])
 
 
+def test_nor_does_what_waits_for_that():
+    entries = {
+        0: Entry(0, when="c", reverse=True),
+        1: Entry(1, listens=frozenset({0})),
+        2: Entry(2, each="c", listens=frozenset({0}), reverse=True),
+    }
+    run(entries, [[tell(2)], [("break_", ("check", 0))], [tell(0)], [("mend", None)]])
+
+
+def test_who_cannot_be_put_back_may_say_so():
+    entries = {
+        1: Entry(1, reads="b", reverse=True),
+        2: Entry(2, each="c", listens=frozenset({0, 1})),
+    }
+    mess = [(("edit", (1, None)), 0), (("break_", ("apply", 3)), 0)]
+    run(entries, [[tell(0)], [tell(3)], [("mess", mess)], [("mend", None)]])
+
+
 def restless(entry):
     """Judge a site in which `entry` takes the place of two that are to be put back, and what it listens to goes."""
     entries = {1: Entry(1), 2: Entry(2, each="a", reverse=True)}

@@ -12,6 +12,7 @@ from setpoint.errors import Place
 from setpoint.expressions import UNKNOWN, Expression
 from setpoint.expressions.received import Computed
 from setpoint.graph import Edge, Graph
+from setpoint.graphfile.causes import Read
 from setpoint.host import Host
 from setpoint.journal import Debt, Journal
 from setpoint.plan import Blocked, Plan, Reason, plan
@@ -520,16 +521,18 @@ async def test_a_value_that_may_become_another_leaves_its_receiver_open(
 async def test_what_requires_what_cannot_be_checked_is_blocked(
     tmp_path: Path, machine: dict[str, Any]
 ) -> None:
-    machine["d"] = ""
+    machine.update(d="", e="")
     made = graph(
         Broken(name="a"),
         Cell(name="b", value="new"),
         Cell(name="c", value="new"),
         Cell(name="d"),
+        Cell(name="e"),
         edges=(
             Edge("broken a", "cell b", "hold"),
             Edge("cell b", "cell c"),
             Edge("broken a", "cell d", "fire"),
+            Edge("cell b", "cell e", "fire"),
         ),
     )
     found = await planned(made, tmp_path)
@@ -537,7 +540,7 @@ async def test_what_requires_what_cannot_be_checked_is_blocked(
         ("cell b", "broken a"),
         ("cell c", "cell b"),
     ]
-    assert (found.steps, found.unchanged) == ((), 1)
+    assert (found.steps, found.unchanged) == ((), 2)
 
 
 # -- what a former run left
@@ -596,9 +599,10 @@ async def test_a_journal_is_read_while_an_engine_has_it(
 
 
 async def test_what_a_declaration_follows_from_is_said(tmp_path: Path) -> None:
-    def because(id_: str) -> dict[str, tuple[Any, Any]]:
-        facts = {"facts.load": (1.5, 5.2), "facts.key": (Secret(CANARY), Secret(CANARY))}
-        waits = {"facts.disks": (UNKNOWN, UNKNOWN)}
+    def because(id_: str) -> dict[str, Read]:
+        key = Read(Secret(CANARY), Secret(CANARY))
+        facts = {"facts.load": Read(1.5, 5.2), "facts.key": key}
+        waits = {"facts.disks": Read(UNKNOWN, UNKNOWN)}
         return waits if id_ == "cell w" else facts
 
     made = graph(Cell(name="a", value="new"))

@@ -12,9 +12,9 @@ HALF = "half"
 
 
 class Done(NamedTuple):
-    """Something that was done: check, prior, try, apply, restore, refresh, watch or unwatch.
+    """Something that was done: check, prior, try, apply, undo, restore, refresh, watch or unwatch.
 
-    before, after: what the cell held; of a try, what it is to hold after.
+    before, after: what the cell held; of a try and an undo, what it is to hold after.
     kept: whether what was before is to be put back.
     """
 
@@ -116,8 +116,7 @@ class Keeper(Resource):
 
     def _try(self) -> None:
         self._live("")
-        if not self.restoring:
-            self._note("try", self._cell, self.value)
+        self._note("undo" if self.restoring else "try", self._cell, self.value)
         self._live("apply")
 
     def _write(self, value: str) -> None:

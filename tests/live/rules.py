@@ -175,7 +175,7 @@ class Rules:
                 self.perhaps.discard(done.id)
                 due = {pair for pair in due if pair[1] != done.id}
             news: set[str] = set()
-            if done.verb == "restore":
+            if done.verb == "undo":  # also if it fails then
                 news = self.listeners.get(done.id, set())
             if done.verb in ("apply", "refresh"):
                 # who comes later need not be told, but may be: what is under way is told when it ends
@@ -186,7 +186,7 @@ class Rules:
                 }
                 news = {then for first, then in told if first == done.id}
             self.perhaps |= news
-            times.update(news if done.before != HALF else ())
+            times.update(news if done.before != HALF or done.verb == "undo" else ())
         self.due = {
             pair for pair in due if all(_may_tell(shape, *pair) for shape in self.site.shapes)
         }

@@ -124,7 +124,8 @@ class Model:
                 assert last is not None, f"{s} failed, but never ran"
                 assert not last.ok, f"{s} failed, but {last}"
             else:
-                bad = [p for p in plan.required(s) if states[p] in BAD]
+                firm = [p for p in plan.required(s) if plan.edges[p, s] != "fire"]
+                bad = [p for p in firm if states[p] in BAD]
                 assert state == "blocked", f"{s} is {state}"
                 assert bad, f"{s} is blocked by nobody"
 

@@ -291,6 +291,23 @@ async def test_what_a_notifier_that_failed_half_way_means_is_the_edges_choice(
 
 
 @each_speed
+async def test_who_is_fired_at_does_not_wait_for_a_notifier_that_is_blocked(lab, speed):
+    kind = getattr(lab, speed)
+    lab.machine.broken["a"] = OSError("x")
+    graph = lab.graph(
+        *(kind(name, value=1) for name in "abcd"),
+        edges=f"{speed} a -> {speed} b; {speed} b ~fire> {speed} c; {speed} c -> {speed} d",
+    )
+    async with lab.kept(graph) as kept:
+        assert set(lab.machine.cells) == {"c", "d"}
+        lab.machine.broken.clear()
+        kept.engine.mark(f"{speed} a")
+        await kept.told(Converged)
+        assert set(lab.machine.cells) == {"a", "b", "c", "d"}
+        assert lab.machine.done("refresh") == ["c"]
+
+
+@each_speed
 async def test_a_value_travels_before_the_receiver_is_checked(lab, speed):
     kind = getattr(lab, speed)
     graph = lab.graph(

@@ -79,19 +79,13 @@ class Ledger:
             self._owe(s, key)
         return listeners
 
-    def fail(self, v: int, key: str) -> tuple[list[int], tuple[int, ...]]:
-        """Note that `v` failed for good, after it may have changed something.
-
-        Returns:
-            The listeners that now owe, and those that need not wait for `v` any more.
-
-        """
+    def fail(self, v: int, key: str) -> list[int]:
+        """Note that `v` failed for good, after it may have changed something; return the listeners that now owe."""
         policies = self._vertices.notify.get(v, {})
-        excused = tuple(s for s, policy in policies.items() if policy == "fire")
         if v not in self.open:
-            return [], excused
+            return []
         spent = self._spent.setdefault(v, set())
-        fired = [s for s in excused if s not in spent]
+        fired = [s for s, policy in policies.items() if policy == "fire" and s not in spent]
         spent.update(s for s, policy in policies.items() if policy != "hold")
         for s in fired:
             self._owe(s, key)
@@ -99,7 +93,7 @@ class Ledger:
             self._journal.owe([Debt(key, self._vertices.resource[s].id) for s in fired])
         if spent >= policies.keys():
             self.succeed(v, key, changed=False)
-        return fired, excused
+        return fired
 
     def due(self, v: int) -> Owed | None:
         """Return what `v` owes now, to be handed to `refreshed`; None if it owes nothing."""

@@ -132,9 +132,8 @@ class Outcomes:
             parts.emit(Failed(parts.key(v), why))
             if v in parts.ledger.open:
                 parts.tracing.kept_back(v)
-        fired, excused = parts.ledger.fail(v, parts.key(v))
-        self._notify(v, fired)
-        parts.scheduler.fail(v, excused)
+        self._notify(v, parts.ledger.fail(v, parts.key(v)))
+        parts.scheduler.fail(v)
 
     def stopped(self, v: int) -> None:
         """Let `v` fail because the engine ends in the middle of its run."""

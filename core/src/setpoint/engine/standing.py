@@ -53,7 +53,7 @@ class Standing:
         self.after_run: dict[int, Callable[[], None]] = {}  # what to do when a run has ended
         self.bad: set[int] = set()  # FAILED and BLOCKED
         self.blocked_by: dict[int, int] = {}
-        self.excused: set[tuple[int, int]] = set()  # (failed, listener) that need not wait for it
+        self.excused: set[tuple[int, int]] = set()  # (bad, listener) that need not wait for it
         self.leaving: set[int] = set()  # declared no more, but not finished with
         self.stopped = False
         self._recovering: set[int] = set()  # were bad; what they blocked is freed when they settle
@@ -73,8 +73,8 @@ class Standing:
         self._close(v)
         self._go_on()
 
-    def fail(self, v: int, excused: tuple[int, ...] = ()) -> None:
-        """Note that `v` failed for good, and block what requires it, all but `excused`."""
+    def fail(self, v: int) -> None:
+        """Note that `v` failed for good, and block what requires it, but for whom it fires at."""
         t = self.vertices
         self._finished(v)
         again = t.state[v] == RERUN
@@ -82,10 +82,7 @@ class Standing:
         self.active -= 1
         self.bad.add(v)
         self._recovering.discard(v)
-        for s in excused:
-            if t.pending[v] and (v, s) not in self.excused:
-                self._pass_one(s)
-            self.excused.add((v, s))
+        self._excuse(v)
         self._block_successors(v)
         if again:
             self._free(v)
@@ -131,7 +128,7 @@ class Standing:
         """Begin again with the edges as they are now; `armed` says whose watch has begun."""
         t = self.vertices
         fire = [(a, b) for a, to in t.notify.items() for b, how in to.items() if how == "fire"]
-        self.excused = {p for p in fire if p in self.excused or t.state[p[0]] == FAILED}
+        self.excused = {p for p in fire if p in self.excused or p[0] in self.bad}
         for v in self.flying:  # it has begun, whatever it requires now
             t.pending[v] = 0
         self.ready = deque(t.count_waiting(armed, self.excused))
@@ -254,7 +251,17 @@ class Standing:
         self.bad.add(v)
         self.blocked_by[v] = by
         self._recovering.discard(v)
+        self._excuse(v)
         self.blocked(v, by)
+
+    def _excuse(self, v: int) -> None:
+        """Let those not wait for bad `v` at whom it fires: they are told although it failed, if there is news."""
+        t = self.vertices
+        for s, policy in t.notify.get(v, {}).items():
+            if policy == "fire":
+                if t.pending[v] and (v, s) not in self.excused:
+                    self._pass_one(s)
+                self.excused.add((v, s))
 
     def _block_successors(self, v: int) -> None:
         t = self.vertices

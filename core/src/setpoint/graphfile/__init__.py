@@ -21,8 +21,8 @@ from setpoint.graphfile.files import (
     File,
     Files,
     Name,
+    declares_foreign,
     decoded,
-    is_foreign,
     root_of,
     text_of,
 )
@@ -161,7 +161,7 @@ def declare(source: Source, declarations: Declarations) -> Map | None:
 
     """
     root = root_of(source, declarations)
-    if root is None or is_foreign(source, root, declarations):
+    if root is None or declares_foreign(source, root, declarations):
         return None
     found = _declared([File(source, root)], Declarations())
     declarations.name = declarations.name or found.name

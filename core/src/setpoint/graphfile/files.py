@@ -136,7 +136,7 @@ class Files:
         except GraphError as error:
             self.unreadable += error.problems
             return None
-        if root is not None and is_foreign(source, root, self._declarations):
+        if root is not None and declares_foreign(source, root, self._declarations):
             self._foreign.add(path)
             return None
         return None if root is None else File(source, root)
@@ -250,8 +250,8 @@ def root_of(source: Source, declarations: Declarations) -> Map | None:
     return root
 
 
-def is_foreign(source: Source, root: Map, declarations: Declarations) -> bool:
-    """Whether `root`, which is in `source`, is in mgmt's form; then that is declared."""
+def declares_foreign(source: Source, root: Map, declarations: Declarations) -> bool:
+    """Declare what is in `root`, of `source`, if it is in mgmt's form; return whether it is."""
     if not _is_mgmt(root):
         return False
     from setpoint.graphfile.mgmt import MgmtForm

@@ -73,8 +73,8 @@ class Following:
     def _blocked(self, id_: str) -> Blocked | None:
         """Return what keeps a run from coming to `id_`; None if nothing does."""
         for edge in self._before.get(id_, ()):
-            is_excused = edge.notify == "fire" and edge.first in self._failed
-            if edge.first in self._stuck or (edge.first in self._failed and not is_excused):
+            is_bad = edge.first in self._stuck or edge.first in self._failed
+            if is_bad and edge.notify != "fire":
                 return Blocked(id_, edge.first)
         for ref in self._received(id_) if id_ in self._checking.pending else ():
             if ref.sender in self._checking.silent and not self._may_move(ref.sender):
