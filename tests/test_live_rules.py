@@ -137,6 +137,11 @@ def test_who_cannot_be_put_back_may_say_so():
     run(entries, [[tell(0)], [tell(3)], [("mess", mess)], [("mend", None)]])
 
 
+def test_what_comes_back_while_it_is_put_back_is_not_put_back_once_more():
+    mess = [(tell(0), 0), (("kill", None), 0), (("mend", None), 0), (tell(1), 0)]
+    run({0: Entry(0, each="c", reverse=True)}, [[tell(1)], [("mess", mess)]])
+
+
 def restless(entry):
     """Judge a site in which `entry` takes the place of two that are to be put back, and what it listens to goes."""
     entries = {1: Entry(1), 2: Entry(2, each="a", reverse=True)}

@@ -219,7 +219,7 @@ async def test_a_refused_graph_leaves_no_trace(lab):
         with pytest.raises(SetpointError):
             kept.engine.swap(wrong)
         run = kept.engine._running
-        assert run._parts.reversals.scope == ""
+        assert run._parts.reversals.wanted.scope == ""
         assert not run._parts.scheduler.leaving
         assert run._swapping.name == ""
     assert lab.machine.cells == {"a": 1}

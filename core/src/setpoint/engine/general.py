@@ -134,8 +134,9 @@ class General:
     async def _check_apply(self, v: int, resource: Resource, began: float) -> None:
         apply = not (resource.meta.noop or self._parts.options.noop)
         bound = self._bound(resource, "check_apply")
-        async with self._parts.reversals.alone(resource):
-            found = await call(resource, bound, apply)
+        reversals = self._parts.reversals
+        async with reversals.alone(resource):
+            found = [] if reversals.is_over(resource) else await call(resource, bound, apply)
         changes = differences(found, resource, self._parts.plugins)
         splits = type(resource).check_apply is Resource.check_apply
         trusted = not splits and not self._parts.plugins.wraps("check_apply")

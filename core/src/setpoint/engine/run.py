@@ -108,7 +108,7 @@ class Run:
         found = self._swapping.swap(graph)
         self._parts.scheduler.leaving, self._leaving.going = leaving, going
         self._wanted = wanted
-        self._parts.reversals.scope = wanted.scope
+        self._parts.reversals.wanted = wanted
         if not self._parts.options.noop:
             self._parts.reversals.drop_unwanted(wanted)
         return found

@@ -89,12 +89,12 @@ def undoing(id_: str) -> str:
 class Reversals:
     """The records below one state directory.
 
-    scope: tells the records of one graph from those of others.
+    wanted: the graph that is to run, whose scope tells its records from those of others.
     """
 
     def __init__(self, host: "Host", plugins: "Plugins") -> None:
         self._host, self._plugins = host, plugins
-        self.scope = ""
+        self.wanted = Graph()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._records: dict[str, Record] | None = None  # path to what is there; read once
 
@@ -103,6 +103,10 @@ class Reversals:
         if isinstance(resource, Reversal):
             return self._lock(resource.name)
         return self._lock(resource.id) if resource.meta.reverse else nullcontext()
+
+    def is_over(self, resource: Resource) -> bool:
+        """Whether `resource` would put back what is declared again: it may be finishing while that comes."""
+        return isinstance(resource, Reversal) and resource.name in self.wanted.resources
 
     def _lock(self, id_: str) -> asyncio.Lock:
         lock = self._locks.get(id_)
@@ -135,7 +139,7 @@ class Reversals:
             undoing = await call(resource, resource.reversed)
             prior = None if undoing is None else plain(undoing)
         record = Record(
-            graph=self.scope,
+            graph=self.wanted.scope,
             kind=resource.kind,
             name=resource.name,
             declared=declared,
