@@ -323,6 +323,19 @@ async def test_links_in_a_circle_end_nothing_and_leave_nothing(rig: Rig) -> None
     assert rig.watcher._tree.root.children.keys() == set()
 
 
+async def test_a_link_that_leads_to_itself_by_an_ever_longer_path_ends_soon(rig: Rig) -> None:
+    # it would end when the path is as long as paths can be: after minutes
+    (rig.root / "a").mkdir()
+    (rig.root / "b").symlink_to("a/../b/../b")
+    heard = rig.hear("b/x")
+
+    def straighten() -> None:
+        (rig.root / "a").rename(rig.root / "aside")
+        (rig.root / "a").symlink_to("aside/more/c")
+
+    assert all(await rig.after(straighten, heard))
+
+
 async def test_a_directory_is_heard_when_its_entries_change(rig: Rig) -> None:
     folder = rig.root / "conf.d"
     folder.mkdir()

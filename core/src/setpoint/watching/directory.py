@@ -53,15 +53,16 @@ class Directory:
     insiders: those who want to hear of every name.
     blind: why nothing is heard and it is polled instead: "limit", "denied", "remote" or "pseudo".
     followers: the links that lead here.
+    links: how many were followed to have this walked to; none if a subscription names it.
     """
 
     __slots__ = (
-        "blind", "children", "depth", "followers", "hops", "insiders", "leaves", "name", "parent",
-        "path", "seen", "table", "target", "tree", "watch",
+        "blind", "children", "depth", "followers", "hops", "insiders", "leaves", "links", "name",
+        "parent", "path", "seen", "table", "target", "tree", "watch",
     )  # fmt: skip
 
-    def __init__(self, tree: "Tree", parent: "Directory | None", name: str) -> None:
-        self.tree, self.parent, self.name = tree, parent, name
+    def __init__(self, tree: "Tree", parent: "Directory | None", name: str, links: int = 0) -> None:
+        self.tree, self.parent, self.name, self.links = tree, parent, name, links
         self.path: str = f"{parent.path.rstrip('/')}/{name}" if parent else "/"
         self.depth: int = parent.depth + 1 if parent else 0
         self.table: dict[bytes, Held] = {b"": self}
@@ -174,10 +175,10 @@ class Directory:
         """Make the directory that the link here names, if it is one, tell this one."""
         link = self._link()
         parent, before = self.parent, self.target
-        if not link or parent is None or parent.hops >= MAX_LINKS:
+        if not link or parent is None or max(parent.hops, self.links) >= MAX_LINKS:
             self.target, self.hops = None, parent.hops if parent else 0
         else:
-            self.target = self.tree.walk(os.path.join(parent.path, link))
+            self.target = self.tree.walk(os.path.join(parent.path, link), self.links + 1)
             start = parent.hops if link.startswith("/") else 0
             self.hops = min(start + 1 + self.target.hops, MAX_LINKS)
         if self.target is not before:

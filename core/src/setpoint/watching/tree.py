@@ -35,22 +35,25 @@ class Tree:
         self.stale: dict[Entry, int] = {}
         self.overflows = 0
 
-    def walk(self, path: str) -> Directory:
-        """Return the directory of the absolute `path`; what is new of it looks when settling."""
+    def walk(self, path: str, links: int = 0) -> Directory:
+        """Return the directory of the absolute `path`, got by following `links`; what is new looks when settling."""
         before, directory = self._walked
-        if path == before and directory.seen:
+        if path == before and directory.seen and directory.links <= links:
             return directory
         directory = self.root
         if not directory.seen:
             self.mark(directory, 0)
         for name in path.split("/"):
             if name and name != ".":
-                directory = directory.children.get(name) or self._grow(directory, name)
+                directory = directory.children.get(name) or self._grow(directory, name, links)
+                if links < directory.links:
+                    directory.links = links
+                    self.mark(directory, 0)  # it may be a link that was one too many
         self._walked = (path, directory)
         return directory
 
-    def _grow(self, parent: Directory, name: str) -> Directory:
-        child = parent.children[name] = Directory(self, parent, name)
+    def _grow(self, parent: Directory, name: str, links: int) -> Directory:
+        child = parent.children[name] = Directory(self, parent, name, links)
         parent.put(padded(name), child)
         self.mark(child, 0)
         return child
