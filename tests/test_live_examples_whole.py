@@ -85,6 +85,7 @@ def main_pid(machine: Systemd) -> str:
 
 def test_a_web_server_with_all_that_belongs_to_it_is_made_and_follows(machine, here):
     root = machine.root
+    (root / "etc/hosts").touch()  # a bare installation has none
     command = [str(SETPOINT), "run", "--json", "/etc/setpoint/web.yaml"]
     running = here.spawn(*machine.command(command))
     running.settle()

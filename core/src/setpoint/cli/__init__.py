@@ -39,8 +39,12 @@ def main() -> None:
     except OSError as error:
         if error.filename != STDOUT:
             raise
-        lead_nowhere(sys.stdout)  # Python tries once more when it ends
         sys.exit(f"error: cannot write the output: {unwritten(error)}")
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:  # that was said; Python would try once more when it ends, and fail
+            lead_nowhere(sys.stdout)
 
 
 def _open_standard() -> None:
