@@ -78,10 +78,11 @@ class Held(NamedTuple):
 
 
 def held() -> Held:
-    """Return what this process holds now."""
+    """Return what this process holds now, without the engine's workers: as many as were needed at once."""
     gc.collect()
     memory = psutil.Process().memory_info().rss / 1e6
-    tasks = len(asyncio.all_tasks())
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    tasks = sum(coroutine.__qualname__ != "Workers._work" for coroutine in coroutines)
     return Held(len(os.listdir("/proc/self/fd")), threading.active_count(), tasks, memory)
 
 
