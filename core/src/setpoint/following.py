@@ -110,3 +110,10 @@ class Facts:
 def why(error: BaseException) -> str:
     """Return why a fact has failed with `error`, in words for people."""
     return (told(error) if isinstance(error, OSError) else text_of(error)) or type(error).__name__
+
+
+def tell_if_failed(message: str, task: "asyncio.Task[None]") -> None:
+    """Say at once that `task` has failed, which should never happen, and with `message` what follows."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        told = {"message": message, "exception": error, "task": task}
+        task.get_loop().call_exception_handler(told)

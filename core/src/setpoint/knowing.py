@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from setpoint.declarations.facts import told
 from setpoint.errors import Problem, SetpointError
-from setpoint.following import Facts, why
+from setpoint.following import Facts, tell_if_failed, why
 from setpoint.graph import Graph
 from setpoint.hiding import Secrets
 from setpoint.host import Host
@@ -290,13 +290,6 @@ async def known_graph(
         return await knowing.graph(live, AT_ALL)
     finally:
         await knowing.close()
-
-
-def tell_if_failed(message: str, task: "asyncio.Task[None]") -> None:
-    """Say at once that `task` has failed, which should never happen, and with `message` what follows."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        told = {"message": message, "exception": error, "task": task}
-        task.get_loop().call_exception_handler(told)
 
 
 def _nothing(live: Evaluable) -> "Shared":

@@ -8,7 +8,6 @@ makes the start shorter.
 import gc
 import os
 import sys
-from io import TextIOWrapper
 
 from setpoint.errors import GraphError, PluginError, SetpointError
 
@@ -24,12 +23,9 @@ def main() -> None:
 
     load_later()
     from setpoint.cli.group import setpoint
-    from setpoint.cli.output import STDOUT, lead_nowhere, named, unwritten
+    from setpoint.cli.output import STDOUT, print_rest, set_up, unwritten
 
-    if isinstance(sys.__stdout__, TextIOWrapper):  # else it was closed
-        sys.stdout = named(sys.__stdout__)
-    if isinstance(sys.stderr, TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
+    set_up()
     try:
         setpoint(prog_name="setpoint")
     except GraphError as error:  # begins with the place
@@ -41,10 +37,7 @@ def main() -> None:
             raise
         sys.exit(f"error: cannot write the output: {unwritten(error)}")
     finally:
-        try:
-            sys.stdout.flush()
-        except OSError:  # that was said; Python would try once more when it ends, and fail
-            lead_nowhere(sys.stdout)
+        print_rest()
 
 
 def _open_standard() -> None:

@@ -71,6 +71,7 @@ async def _looked(part: Graph, host: "Host", redaction: Redaction) -> "Plan | No
 def _merged(found: Comparison, plan: "Plan | None", new: Graph, redaction: Redaction) -> "Plan":
     """Return `plan` with what is declared otherwise, and without what is not concerned."""
     from setpoint.plan import Plan, Step
+    from setpoint.reversals import undoing
 
     seen: dict[str, Step] = {step.id: step for step in plan.steps} if plan else {}
     steps = []
@@ -81,7 +82,7 @@ def _merged(found: Comparison, plan: "Plan | None", new: Graph, redaction: Redac
         step = seen.get(id_) or Step(id_, "change")
         steps.append(_joined(step, changes))
     for id_ in found.goes:
-        back = seen.get(f"reverse {id_}")
+        back = seen.get(undoing(id_))
         steps.append(Step(id_, "drop", back.changes if back else ()))
     if plan is None:
         return Plan(tuple(steps), (), (), 0)

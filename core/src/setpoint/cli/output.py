@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,11 +23,24 @@ class _Named(FileIO):
             return super().write(data)
 
 
-def named(stream: TextIOWrapper) -> TextIOWrapper:
-    """Return what writes where `stream` does, with errors that name `STDOUT`.
+def set_up() -> None:
+    """Have errors of stdout name it; what a terminal has no letter for is spelt out, as a name may hold it."""
+    if isinstance(sys.__stdout__, TextIOWrapper):  # else it was closed
+        sys.stdout = _named(sys.__stdout__)
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
 
-    A name may hold what the terminal has no letter for: that is spelt out.
-    """
+
+def print_rest() -> None:
+    """Write what is left of the output; what cannot be written was told, and Python is not to try it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        lead_nowhere(sys.stdout)
+
+
+def _named(stream: TextIOWrapper) -> TextIOWrapper:
+    """Return what writes where `stream` does, with errors that name `STDOUT`."""
     raw = _Named(stream.fileno(), "w", closefd=False)
     return TextIOWrapper(
         raw if stream.write_through else BufferedWriter(raw),

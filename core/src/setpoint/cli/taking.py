@@ -14,9 +14,10 @@ from setpoint.cli.only import debts
 from setpoint.cli.saved import Saved, Stamp, stamps, stamps_of
 from setpoint.comparing import compare
 from setpoint.errors import GraphError, PluginError, SetpointError
+from setpoint.following import tell_if_failed
 from setpoint.graph import Graph
 from setpoint.graphfile.live import Live
-from setpoint.knowing import AT_ALL, AT_FIRST, Knowing, tell_if_failed
+from setpoint.knowing import AT_ALL, AT_FIRST, Knowing
 from setpoint.paths import absolute
 from setpoint.selection import refuse_missing, select
 

@@ -32,7 +32,7 @@ from setpoint.plan.model import (
     Waiting,
 )
 from setpoint.plan.reasons import reasons
-from setpoint.reversals import Reversals
+from setpoint.reversals import Reversals, undoing
 from setpoint.values import Change
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _Writer:
         )
 
     def _reasons(self, id_: str) -> tuple[Reason, ...]:
-        return reasons(self._because(id_.removeprefix("reverse ")), self._checking.redaction)
+        return reasons(self._because(id_.removeprefix(undoing(""))), self._checking.redaction)
 
 
 def _action(changes: tuple[Change, ...]) -> Action:
